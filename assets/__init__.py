@@ -1,0 +1,1 @@
+"""What is made: a folder per corpus, a file per stage."""

@@ -1,0 +1,1 @@
+"""The emotion-balanced Reddit corpus."""

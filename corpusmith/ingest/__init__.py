@@ -1,0 +1,1 @@
+"""Readers of sources: dump files, tables and Hub datasets, in bounded memory."""

@@ -1,0 +1,1 @@
+"""Makers that hold a model, and where models come from."""

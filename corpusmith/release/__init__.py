@@ -1,0 +1,1 @@
+"""From curated rows to an immutable, versioned folder."""

@@ -1,0 +1,1 @@
+"""Baseline scores and the statistics behind them."""

@@ -1,0 +1,15 @@
+"""Fixtures that several test folders share."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real third-party inputs that lies beside the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real inputs are not here: {SHARED_DATA} is missing")
+    return SHARED_DATA
