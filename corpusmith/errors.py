@@ -25,6 +25,10 @@ class PlanError(CorpusmithError):
     """A plan does not hold the columns that its maker reads."""
 
 
+class MakerError(CorpusmithError):
+    """A maker broke its contract: other rows or columns than it declares."""
+
+
 class LedgerError(CorpusmithError):
     """The ledger cannot be written or read: a full disk, a read-only folder."""
 
