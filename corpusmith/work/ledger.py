@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -69,19 +70,13 @@ class Shelf:
 
     def keys(self) -> pl.Series:
         """The keys of all finished rows, as strings; one that two processes made at once stands twice."""
-        return self._column(self.segments())
+        return self._rows(self.segments()).select(KEY).collect().to_series()
 
     def scan(self) -> pl.LazyFrame:
         """All finished rows, lazily; a key that two processes made at once appears once."""
-        paths = self.segments()
-        if not paths:
-            return pl.LazyFrame(schema=pl.Schema(self.schema))
-        if isinstance(self.filesystem, pafs.LocalFileSystem):
-            rows = pl.scan_parquet(paths, glob=False)
-        else:
-            rows = pl.scan_pyarrow_dataset(ds.dataset(paths, filesystem=self.filesystem, format="parquet"))
-        keys = self._column(paths)
-        return rows if keys.n_unique() == len(keys) else rows.unique(KEY, keep="first", maintain_order=True)
+        rows = self._rows(self.segments())
+        hashes = rows.select(KEY).collect().to_series().hash()  # a collision costs a needless unique(), nothing else
+        return rows if hashes.n_unique() == len(hashes) else rows.unique(KEY, keep="first", maintain_order=True)
 
     def append(self, rows: pa.Table) -> None:
         """Write finished rows as one segment; after this returns they survive a crash.
@@ -139,9 +134,12 @@ class Shelf:
             tables = [pq.read_table(path, filesystem=self.filesystem, schema=self.schema) for path in taken]
             rows = pa.concat_tables(tables).sort_by(KEY)
             leads = pl.Series(pl.from_arrow(rows[KEY].combine_chunks())).str.head(1)
-            for lead, start, length in leads.rle().struct.unnest().select(
-                "value", pl.col("len").cum_sum() - pl.col("len"), length="len"
-            ).rows():
+            for lead, start, length in (
+                leads.rle()
+                .struct.unnest()
+                .select("value", pl.col("len").cum_sum() - pl.col("len"), length="len")
+                .rows()
+            ):
                 part = rows.slice(start, length)
                 self._write("segments", f"{lead}-{_digest(part[KEY])}.parquet", part)
             for path in taken:
@@ -153,14 +151,21 @@ class Shelf:
         ends = pl.Series(sizes).cum_sum()
         return list(paths[: max(1, int((ends <= limit).sum()))])
 
-    def _column(self, paths: Sequence[str]) -> pl.Series:
-        columns = [pq.read_table(path, columns=[KEY], filesystem=self.filesystem)[KEY] for path in paths]
-        parts = [pl.Series(KEY, pl.from_arrow(column), dtype=pl.String) for column in columns]
-        return pl.concat(parts) if parts else pl.Series(KEY, [], dtype=pl.String)
+    def _rows(self, paths: Sequence[str]) -> pl.LazyFrame:
+        if not paths:
+            return pl.LazyFrame(schema=pl.Schema(self.schema))
+        if isinstance(self.filesystem, pafs.LocalFileSystem):
+            return pl.scan_parquet(list(paths), glob=False)
+        return pl.scan_pyarrow_dataset(ds.dataset(list(paths), filesystem=self.filesystem, format="parquet"))
 
     def _files(self, folder: str) -> list[str]:
         selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
-        found = self.filesystem.get_file_info(selector)
+        try:
+            found = self.filesystem.get_file_info(selector)
+        except PermissionError as error:
+            raise LedgerError(
+                f"cannot read {selector.base_dir}: {error}; make it readable or choose another --home"
+            ) from error
         return sorted(info.path for info in found if info.type == pafs.FileType.File and ".tmp-" not in info.base_name)
 
     def _is_whole(self, path: str) -> bool:
@@ -177,18 +182,14 @@ class Shelf:
     def _set_aside(self, path: str, why: str) -> bool:
         target = f"{self.path}/set-aside/{PurePosixPath(path).name}"
         warnings.warn(f"{path} is set aside, its rows will be made again: {why}", stacklevel=4)
-        try:
+        with contextlib.suppress(OSError):  # a ledger that cannot be written is still read without the bad file
             self.filesystem.create_dir(f"{self.path}/set-aside")
             self.filesystem.move(path, target)
-        except OSError:
-            pass  # a ledger that cannot be written is still read without the bad file
         return False
 
     def _delete(self, path: str) -> None:
-        try:
+        with contextlib.suppress(FileNotFoundError):  # another process compacted the same segments
             self.filesystem.delete_file(path)
-        except FileNotFoundError:
-            pass  # another process compacted the same segments
 
     def _write(self, folder: str, name: str, rows: pa.Table) -> None:
         sink = pa.BufferOutputStream()

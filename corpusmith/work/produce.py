@@ -16,8 +16,8 @@ from corpusmith.errors import CorpusmithError, MakerError, PlanError, TooManyFai
 from corpusmith.work.ledger import BATCH_ROWS, FAILURE_SCHEMA, KEY, Ledger, Shelf
 from corpusmith.work.plan import canonical, keys
 
-PLAN_ROWS = 65_536
-OVERLAP_ABOVE = 10.0
+PLAN_ROWS = 32_768
+OVERLAP_ABOVE = 3.0
 FEWEST_FAILURES = 10
 
 
@@ -83,8 +83,8 @@ def produce(
 ) -> pl.LazyFrame:
     """Plan rows in their order with ``key`` and what the maker made of each; rows that failed are absent.
 
-    Only keys that the ledger lacks are made, each once, in batches of ``maker.batch_rows``; each batch is on disk before
-    the second one after it is begun. The plan is read in a stream, twice: it should be a cheap scan.
+    Only keys that the ledger lacks are made, each once, in batches of ``maker.batch_rows``; each is on disk
+    before the second one after it is begun. The plan is read in a stream, twice: it should be a cheap scan.
 
     Raises PlanError (columns missing or in the way), TooManyFailures (more than ``max_failure_rate`` of the tried rows,
     at least FEWEST_FAILURES), LedgerError (the store cannot be written).
@@ -192,8 +192,8 @@ def _failure(maker: Maker, row: pa.RecordBatch, error: Exception) -> dict[str, A
 class _Writer:
     """Stores one batch while the next is made, where that pays; never more than one is waiting.
 
-    A batch is written behind the next one's back only while making takes OVERLAP_ABOVE times as long as writing, so that
-    a crash costs the batch in the making and, at the very most, the one before it.
+    A batch is written behind the next one's back only while making takes OVERLAP_ABOVE times as long as writing, so
+    that a crash costs the batch in the making and, at the very most, the one before it.
     """
 
     shelf: Shelf
