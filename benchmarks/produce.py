@@ -49,10 +49,10 @@ class Echo:
 
 @dataclass
 class Busy(Echo):
-    """Holds one core with matrix products, about a millisecond for each row."""
+    """Holds the CPU with matrix products, about half a millisecond for each row."""
 
     name: str = "busy"
-    batch_rows: int = 64
+    batch_rows: int = 256
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         square = np.ones((160, 160))

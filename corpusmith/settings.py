@@ -1,0 +1,223 @@
+"""What is wanted, as typed data: params.yaml, a profile and single settings laid over one another and checked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from corpusmith.errors import SettingsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Work(_Settings):
+    """The engine's."""
+
+    max_failure_rate: Share
+
+
+class Demo(_Settings):
+    """The dump that the project writes itself."""
+
+    comments: Annotated[int, Field(ge=100)]
+    seed: int
+
+
+class Comments(_Settings):
+    """Which comments are fit at all."""
+
+    min_words: Count
+    max_characters: Count
+    nsfw: bool
+    jaccard: Share
+
+
+class Models(_Settings):
+    """Who labels, writes and is scored."""
+
+    judge: str
+    rewriter: str
+    generator: str
+    llm: str
+    llm_url: str | None
+    probed: list[str]
+
+
+class Labelled(_Settings):
+    """What the judge must be sure of."""
+
+    min_confidence: Share
+
+
+class Rewritten(_Settings):
+    """How much is rewritten, and what a rewrite must keep."""
+
+    share: Share
+    min_content_kept: Share
+    rounds: Count
+
+
+class Synthesized(_Settings):
+    """How the rest is written."""
+
+    examples: Count
+    max_overlap_words: Count
+    rounds: Count
+
+
+class Balanced(_Settings):
+    """How many rows of each emotion, and how they are split."""
+
+    rows_per_emotion: Count | None
+    tolerance: Share
+    validation: Share
+    test: Share
+
+
+class Scores(_Settings):
+    """How the baselines are measured."""
+
+    epochs: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    zero_shot_rows: Count
+    bootstrap: Count
+
+
+class Reddit(_Settings):
+    """The Reddit corpus."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    source: list[str]
+    text_column: str | None
+    demo: Demo
+    comments: Comments
+    models: Models
+    labelled: Labelled
+    rewritten: Rewritten
+    synthesized: Synthesized
+    balanced: Balanced
+    scores: Scores
+
+
+class Settings(_Settings):
+    """Everything that is wanted, of every corpus."""
+
+    work: Work
+    reddit: Reddit
+
+
+def load(
+    path: Path | None = None, *, profile: str = "house", overrides: Sequence[str] = (), source: Sequence[str] = ()
+) -> Settings:
+    """Settings of ``path`` (params.yaml here, else the one in the package) under a profile and ``key=value`` overrides.
+
+    Raises SettingsError, which names the file, line and key, what was found and what was expected.
+    """
+    path = path or default_path()
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings {path}: {error.strerror}") from error
+    try:
+        raw = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{path}:1: expected a table of settings, found {type(raw).__name__}")
+    lines = _lines(text)
+    profiles = raw.pop("profiles", {}) or {}
+    if profile not in profiles:
+        raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
+    merged = _merge(raw, profiles[profile] or {})
+    for override in overrides:
+        merged = _merge(merged, _parse(override))
+    if source:
+        merged = _merge(merged, {"reddit": {"source": list(source)}})
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path, lines, profile)) from None
+
+
+def default_path() -> Path:
+    """params.yaml of the folder one stands in or above it; outside a checkout, the one that ships in the package."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder / "params.yaml"
+    shipped = Path(str(resources.files("corpusmith"))) / "params.yaml"
+    return shipped if shipped.is_file() else Path(__file__).parents[1] / "params.yaml"
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(dict(base))
+    for name, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merge(merged[name], value) if nested else value
+    return merged
+
+
+def _parse(override: str) -> dict[str, Any]:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise SettingsError(f"--set {override!r}: expected dotted.key=value, such as reddit.demo.comments=5000")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {override!r}: {text!r} is not a YAML value ({error})") from error
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """The line of each key, by its path."""
+    found: dict[tuple[str, ...], int] = {}
+
+    def walk(node: yaml.Node, path: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                found[(*path, str(key.value))] = key.start_mark.line + 1
+                walk(value, (*path, str(key.value)))
+
+    root = yaml.compose(text)
+    if root is not None:
+        walk(root, ())
+    return found
+
+
+def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[str, ...], int], profile: str) -> str:
+    said = []
+    for problem in error.errors():
+        where = tuple(str(part) for part in problem["loc"])
+        named = where
+        while named and named not in lines and ("profiles", profile, *named) not in lines:
+            named = named[:-1]
+        line = lines.get(("profiles", profile, *named)) or lines.get(named)
+        what = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        found = "" if problem["type"] in ("extra_forbidden", "missing") else f", found {problem['input']!r}"
+        said.append(f"{path}{f':{line}' if line else ''}: {'.'.join(where)}: {what}{found}{_near(problem, where)}")
+    return "\n".join(said)
+
+
+def _near(problem: Any, where: Sequence[str]) -> str:
+    if problem["type"] != "extra_forbidden":
+        return ""
+    import difflib
+
+    model: Any = Settings
+    for part in where[:-1]:
+        model = model.model_fields[part].annotation
+    close = difflib.get_close_matches(where[-1], list(model.model_fields), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(model.model_fields)}"

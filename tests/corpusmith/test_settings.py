@@ -1,0 +1,70 @@
+"""Settings are complete and checked before anything runs; a mistake names its line."""
+
+from pathlib import Path
+
+import pytest
+
+from corpusmith.errors import SettingsError
+from corpusmith.settings import load
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    text = PARAMS.read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize("profile", ["house", "smoke", "gpu"])
+def test_every_shipped_profile_is_complete(profile):
+    assert load(PARAMS, profile=profile).reddit.version
+
+
+def test_a_profile_lies_over_the_settings_and_an_override_over_both():
+    smoke = load(PARAMS, profile="smoke", overrides=["reddit.balanced.test=0.3"]).reddit.balanced
+    assert (smoke.rows_per_emotion, smoke.test, smoke.tolerance) == (8, 0.3, 0.02)
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_near_one(tmp_path):
+    path = edited(tmp_path, "tolerance: 0.02", "tolerence: 0.02")
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "tolerence" in text)
+    with pytest.raises(
+        SettingsError, match=rf"params\.yaml:{line}: reddit\.balanced\.tolerence.*did you mean tolerance"
+    ):
+        load(path)
+
+
+def test_a_wrong_type_is_named_with_its_line_and_what_was_found(tmp_path):
+    path = edited(tmp_path, "min_words: 3", "min_words: three")
+    with pytest.raises(SettingsError, match=r"params\.yaml:\d+: reddit\.comments\.min_words.*found 'three'"):
+        load(path)
+
+
+def test_a_value_out_of_range_is_refused():
+    with pytest.raises(SettingsError, match=r"reddit\.balanced\.test.*found 1\.5"):
+        load(PARAMS, overrides=["reddit.balanced.test=1.5"])
+
+
+def test_an_unknown_profile_lists_those_that_are_there():
+    with pytest.raises(SettingsError, match="house, smoke, gpu"):
+        load(PARAMS, profile="laptop")
+
+
+def test_an_override_without_a_value_says_what_was_expected():
+    with pytest.raises(SettingsError, match=r"dotted\.key=value"):
+        load(PARAMS, overrides=["reddit"])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_broken_yaml_is_named(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("reddit: [")
+    with pytest.raises(SettingsError, match="not valid YAML"):
+        load(path)
