@@ -78,12 +78,13 @@ class Shelf:
         hashes = rows.select(KEY).collect().to_series().hash()  # a collision costs a needless unique(), nothing else
         return rows if hashes.n_unique() == len(hashes) else rows.unique(KEY, keep="first", maintain_order=True)
 
-    def append(self, rows: pa.Table) -> None:
+    def append(self, rows: pa.Table, name: str | None = None) -> None:
         """Write finished rows as one segment; after this returns they survive a crash.
 
+        Segments are read in the order of their names; without ``name`` that is a digest of the keys.
         Raises LedgerError when the store cannot take them; what was finished before stays intact.
         """
-        self._write("segments", f"{FRESH}-{_digest(rows[KEY])}.parquet", rows)
+        self._write("segments", f"{name or f'{FRESH}-{_digest(rows[KEY])}'}.parquet", rows)
 
     def add_failures(self, failures: pa.Table) -> None:
         """Record rows that failed (FAILURE_SCHEMA)."""

@@ -1,0 +1,25 @@
+# Each target does its own set-up: a virtual environment in .venv, installed under constraints.txt.
+PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test dev setup
+
+demo: $(STAMP)  ## build the demo corpus into data/reddit
+	$(BIN)/corpusmith build reddit
+
+test: $(STAMP)  ## run the test suite
+	$(BIN)/python -m pytest -n 2 -q
+
+dev: $(STAMP)  ## open the Dagster UI on http://127.0.0.1:3000
+	mkdir -p .corpusmith/dagster
+	DAGSTER_HOME=$(CURDIR)/.corpusmith/dagster $(BIN)/dagster dev
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "corpusmith needs Python 3.11, 3.12 or 3.13; none was found on the PATH"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,45 @@
+"""The decorator of every corpus's assets: its key, group, owner, kinds and retries in one place."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from corpusmith.errors import CorpusmithError, LedgerError
+
+OWNERS = ["team:corpusmith"]
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+NOT_ASSETS = ("context", "workshop")
+
+
+def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset ``group/name`` whose parameters are the group's assets and whose docstring is its description.
+
+    What we raise on purpose is not retried, save what another try may mend (a full disk).
+    """
+
+    def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        @functools.wraps(body)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return body(*args, **kwargs)
+            except LedgerError:
+                raise
+            except CorpusmithError as error:
+                raise dg.Failure(description=str(error), allow_retries=False) from error
+
+        upstream = [name for name in inspect.signature(body).parameters if name not in NOT_ASSETS]
+        return dg.asset(
+            key=[group, body.__name__],
+            ins={name: dg.AssetIn(key=[group, name]) for name in upstream},
+            group_name=group,
+            kinds=kinds,
+            owners=OWNERS,
+            retry_policy=RETRY,
+            io_manager_key="tables",
+            **options,
+        )(guarded)
+
+    return decorate

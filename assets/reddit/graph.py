@@ -1,0 +1,105 @@
+"""The Reddit corpus, from dump files to a published release: the recipe, top to bottom."""
+
+import dagster as dg
+import polars as pl
+
+from assets.asset import corpus_asset
+from assets.reddit import balanced as balancing
+from assets.reddit import comments as cleaning
+from assets.reddit import labelled as labelling
+from assets.reddit import makers, scores
+from assets.reddit import release as releasing
+from assets.reddit import rewritten as rewriting
+from assets.reddit import synthesized as synthesis
+from assets.reddit.sources import sources
+from assets.resources import Workshop
+from corpusmith.release import hub
+
+DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
+
+
+@corpus_asset(group="reddit", kinds={"polars"}, partitions_def=DUMPS)
+def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """Every line of one source: normalised, scrubbed of personal data, and kept or rejected with its reasons."""
+    source = sources(workshop)[context.partition_key]
+    return cleaning.ingest(source, workshop.ledger, workshop.settings.reddit, workshop.salt, workshop.on_progress)
+
+
+@corpus_asset(group="reddit", kinds={"polars"})
+def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """The lines of all sources, in which whatever repeats an earlier one, or nearly does, is rejected."""
+    return cleaning.deduplicate(
+        pl.concat([dumps[name] for name in sources(workshop)]), workshop.settings.reddit.comments.jaccard
+    )
+
+
+@corpus_asset(group="reddit", kinds={"polars", "torch"})
+def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """Each fit comment with the probability of each of the seven emotions."""
+    settings = workshop.settings.reddit
+    return labelling.label(comments, makers.judge(settings), workshop.make, settings.labelled.min_confidence)
+
+
+@corpus_asset(group="reddit", kinds={"polars", "torch"})
+def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """Neutral comments put into the emotions that are short, their facts kept, and judged again."""
+    settings = workshop.settings.reddit
+    return rewriting.rewrite(labelled, makers.rewriter(settings), makers.judge(settings), workshop.make, settings)
+
+
+@corpus_asset(group="reddit", kinds={"polars", "torch"})
+def synthesized(
+    labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]
+) -> pl.LazyFrame:
+    """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
+    settings = workshop.settings.reddit
+    return synthesis.synthesize(
+        labelled, rewritten, makers.generator(settings), makers.judge(settings), workshop.make, settings
+    )
+
+
+@corpus_asset(group="reddit", kinds={"polars"})
+def balanced(
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    synthesized: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> pl.LazyFrame:
+    """The same number of rows for each emotion, natural before rewritten before synthetic, in leak-free splits."""
+    return balancing.balance(labelled, rewritten, synthesized, workshop.settings.reddit.balanced)
+
+
+@corpus_asset(group="reddit", kinds={"torch"})
+def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """How well each layer of a frozen language model tells the emotions apart, beside simple baselines."""
+    return scores.probes(balanced, workshop.make, workshop.settings.reddit)
+
+
+@corpus_asset(group="reddit", kinds={"torch"})
+def zero_shot(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """How often a language model that is simply asked names the emotion, and how often its answer can be read."""
+    return scores.zero_shot(balanced, workshop.make, workshop.settings.reddit)
+
+
+@corpus_asset(group="reddit", kinds={"parquet", "dvc"})
+def release(
+    comments: pl.LazyFrame,
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    synthesized: pl.LazyFrame,
+    balanced: pl.LazyFrame,
+    probes: pl.LazyFrame,
+    zero_shot: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> dg.MaterializeResult:
+    """An immutable folder: Parquet shards, what was rejected, scores, card, Croissant, manifest and report."""
+    return releasing.write(
+        workshop, comments, [labelled, rewritten, synthesized], balanced, pl.concat([probes, zero_shot])
+    )
+
+
+@corpus_asset(group="reddit", kinds={"huggingface"}, deps=[["reddit", "release"]])
+def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
+    """The release under its version in the folder of published corpora."""
+    target = hub.publish(workshop.release("reddit"), workshop.home / "published")
+    return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(target))})

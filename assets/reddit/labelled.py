@@ -1,0 +1,59 @@
+"""What each comment shows, in the judge's eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.work.plan import canonical
+from corpusmith.work.produce import Maker
+
+Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+
+PROBABILITIES = tuple(f"p_{emotion}" for emotion in EMOTIONS)
+JUDGED = ("emotion", "confidence", *PROBABILITIES)
+
+
+def label(comments: pl.LazyFrame, judge: Maker, make: Make, min_confidence: float) -> pl.LazyFrame:
+    """The fit comments as natural samples with their emotion; those that the judge is unsure of are rejected."""
+    from assets.reddit import comments as stage
+
+    kept = comments.filter(pl.col("verdict") == "kept").drop("verdict", "reasons", "duplicate_of")
+    natural = kept.with_columns(
+        origin=pl.lit("natural"),
+        plan=canonical(stage.PLACE),
+        fingerprint=pl.lit(stage.MAKER),
+        target=pl.lit(None, pl.String),
+        source_key=pl.lit(None, pl.String),
+        source_text=pl.lit(None, pl.String),
+        writer=pl.lit(None, pl.String),
+        seed=pl.lit(None, pl.Int64),
+    )
+    return verdict(judged(natural, judge, make), {"low_confidence": unsure(min_confidence)})
+
+
+def judged(samples: pl.LazyFrame, judge: Maker, make: Make) -> pl.LazyFrame:
+    """Samples (key, text, …) with the judge's emotion, probabilities and name; one that the judge failed on is absent."""
+    seen = make(samples.rename({"key": "sample"}), judge).drop("key").rename({"sample": "key"})
+    return seen.with_columns(judge=pl.lit(named(judge)))
+
+
+def named(maker: Maker) -> str:
+    """``model@revision`` of a maker, as a row's provenance shows it."""
+    return f"{maker.provenance['model']}@{str(maker.provenance['revision'])[:12]}"
+
+
+def unsure(min_confidence: float) -> pl.Expr:
+    """Whether the judge gave no answer, or was less sure than the minimum."""
+    return pl.col("emotion").is_null() | (pl.col("confidence") < min_confidence)
+
+
+def verdict(samples: pl.LazyFrame, rejected_when: dict[str, pl.Expr]) -> pl.LazyFrame:
+    """Samples with ``verdict`` and ``reasons``: every reason whose expression holds."""
+    found = [pl.when(holds.fill_null(True)).then(pl.lit(reason)) for reason, holds in rejected_when.items()]
+    reasons = pl.concat_list(found).list.drop_nulls()
+    return samples.with_columns(reasons=reasons).with_columns(
+        verdict=pl.when(pl.col("reasons").list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))
+    )

@@ -1,0 +1,85 @@
+"""Neutral comments put into the emotions that are short, and judged again."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.reddit.labelled import Make, judged, named, unsure, verdict
+from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.curate.similarity import content_kept
+from corpusmith.emotions import EMOTIONS
+from corpusmith.settings import Reddit
+from corpusmith.work.plan import canonical, seeds
+from corpusmith.work.produce import Maker
+
+RIDES_ALONG = ("thread", "subreddit", "created_utc", "author", "language", "cluster")
+
+
+def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
+    """Every rewrite that was made, kept or rejected with its reasons.
+
+    Rewriting fills a set share of what each emotion lacks; each neutral comment is asked for an emotion once.
+    """
+    natural = counts(labelled)
+    want = wanted(natural, settings.balanced)
+    lack = {e: round(n * settings.rewritten.share) for e, n in lacking(natural, want).items() if e != "neutral"}
+    sources = neutral(labelled, want)
+
+    def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
+        plan = plan_rewrites(sources, quota).with_columns(plan=canonical(writer.inputs))
+        rewrites = as_samples(make(plan.lazy(), writer).collect(), writer)
+        return judge_rewrites(rewrites, judge, make, settings).collect()
+
+    return fill(lack, settings.rewritten.rounds, ask).lazy()
+
+
+def neutral(labelled: pl.LazyFrame, want: int) -> pl.DataFrame:
+    """The neutral comments to rewrite: first those that the corpus does not need as they are, in order of their keys."""
+    fit = (pl.col("verdict") == "kept") & (pl.col("emotion") == "neutral")
+    found = labelled.filter(fit).select("key", "text", *RIDES_ALONG).sort("key").collect()
+    return pl.concat([found.slice(want), found.head(want)])
+
+
+def plan_rewrites(sources: pl.DataFrame, quota: Quota) -> pl.DataFrame:
+    """Which sources are put into which emotion; every emotion starts at another place, so that few are used twice."""
+    parts = [sources.head(0).with_columns(target=pl.lit("", pl.String))]
+    for emotion, (start, rows) in quota.items():
+        offset = EMOTIONS.index(emotion) * sources.height // len(EMOTIONS)
+        turned = pl.concat([sources.slice(offset), sources.head(offset)])
+        parts.append(turned.slice(start, rows).with_columns(target=pl.lit(emotion)))
+    return pl.concat(parts).rename({"key": "source_key"})
+
+
+def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
+    """Rewrites as samples with their source beside them."""
+    return made.select(
+        "key",
+        *RIDES_ALONG,
+        "target",
+        "source_key",
+        "plan",
+        text=pl.col("rewrite"),
+        source_text=pl.col("text"),
+        content_kept=content_kept(made["text"], made["rewrite"]),
+        origin=pl.lit("rewritten"),
+        fingerprint=pl.lit(writer.fingerprint),
+        writer=pl.lit(named(writer)),
+        seed=pl.Series(seeds(made["key"].to_list())).cast(pl.Int64),
+    )
+
+
+def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
+    """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no mere copy."""
+    return verdict(
+        judged(rewrites.lazy(), judge, make),
+        {
+            "wrong_emotion": pl.col("emotion") != pl.col("target"),
+            "low_confidence": unsure(settings.labelled.min_confidence),
+            "content_lost": pl.col("content_kept") < settings.rewritten.min_content_kept,
+            "copies_source": _letters("text") == _letters("source_text"),
+        },
+    )
+
+
+def _letters(column: str) -> pl.Expr:
+    return pl.col(column).str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")

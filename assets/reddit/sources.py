@@ -1,0 +1,64 @@
+"""Which dump files a corpus is built from: the settings', else the inbox's, else the demo dump."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from assets.resources import Workshop
+from corpusmith.errors import SourceError
+
+
+def sources(workshop: Workshop) -> dict[str, str]:
+    """Every source by its partition: ``name-digest of its path``, so that equal file names do not collide.
+
+    Folders are read in name order. Raises SourceError for a path that is not there.
+    """
+    named = [found for source in workshop.settings.reddit.source for found in _expand(source)]
+    waiting = sorted(workshop.inbox.iterdir()) if workshop.inbox.is_dir() else []
+    found = named or [str(path.resolve()) for path in waiting if _is_source(path)] or [str(_demo(workshop))]
+    return {partition(source): source for source in found}
+
+
+def partition(source: str) -> str:
+    """The partition key of one source: readable, and unlike that of any other path."""
+    return f"{Path(source).name}-{hashlib.blake2b(source.encode(), digest_size=3).hexdigest()}"
+
+
+def _expand(source: str) -> list[str]:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = [str(file.resolve()) for file in sorted(path.rglob("*")) if _is_source(file)]
+        if not files:
+            raise SourceError(f"the folder {path} has no files in it; give it dump files, or name another source")
+        return files
+    if path.exists():
+        return [str(path.resolve())]
+    if _is_hub_id(source):
+        return [source]
+    raise SourceError(
+        f"no file, folder or dataset {source!r}: expected a dump (.zst .bz2 .gz .ndjson), a table (.csv .tsv .parquet), "
+        "a folder of these, or a Hugging Face dataset id such as owner/name"
+    )
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith((".", "_")) and path.suffix not in (".tmp", ".part", ".md")
+
+
+def _is_hub_id(source: str) -> bool:
+    owner, slash, name = source.partition("/")
+    return bool(slash and owner and name) and "/" not in name and not Path(source).suffix and not source.startswith(".")
+
+
+def _demo(workshop: Workshop) -> Path:
+    from assets.reddit.demo import write_demo_dump
+
+    demo = workshop.settings.reddit.demo
+    path = workshop.home / ".corpusmith" / "demo" / f"RC_demo-{demo.comments}-{demo.seed}.zst"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        write_demo_dump(temporary, demo.comments, demo.seed)
+        temporary.rename(path)
+    return path

@@ -1,0 +1,98 @@
+"""New comments for the emotions that are still short, judged like all others."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.reddit.labelled import Make, judged, named, unsure, verdict
+from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.curate.duplicates import near_duplicates, similar_to
+from corpusmith.curate.memorised import longest_overlap
+from corpusmith.curate.privacy import find
+from corpusmith.settings import Reddit
+from corpusmith.work.plan import canonical, seeds
+from corpusmith.work.produce import Maker
+
+
+def synthesize(
+    labelled: pl.LazyFrame, rewritten: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, settings: Reddit
+) -> pl.LazyFrame:
+    """Every synthetic comment, kept or rejected with its reasons, until no emotion is short or the rounds are over."""
+    want = wanted(counts(labelled), settings.balanced)
+    natural = labelled.filter(pl.col("verdict") == "kept").select("key", "text", "emotion")
+
+    def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
+        plan = plan_comments(quota, natural, writer, settings.synthesized.examples)
+        comments = as_samples(make(plan.lazy(), writer).collect(), writer)
+        earlier = pl.concat([natural.select("key", "text"), *(rows.lazy().select("key", "text") for rows in made)])
+        return judge_comments(comments, earlier, judge, make, settings).collect()
+
+    return fill(lacking(counts(labelled, rewritten), want), settings.synthesized.rounds, ask).lazy()
+
+
+def plan_comments(quota: Quota, natural: pl.LazyFrame, writer: Maker, examples: int) -> pl.DataFrame:
+    """One row for each comment to be written: its emotion, its number, and examples where the writer reads them."""
+    plan = pl.DataFrame(
+        [(emotion, number) for emotion, (start, rows) in quota.items() for number in range(start, start + rows)],
+        schema={"emotion": pl.String, "number": pl.Int64},
+        orient="row",
+    )
+    if "examples" in writer.inputs:
+        plan = plan.with_columns(examples=_few_shot(plan, natural, examples))
+    return plan.with_columns(target=pl.col("emotion"), plan=canonical(writer.inputs))
+
+
+def _few_shot(plan: pl.DataFrame, natural: pl.LazyFrame, examples: int) -> pl.Series:
+    """For each row, natural comments of its emotion: the next ones in the order of their keys, round and round."""
+    texts = dict(natural.sort("key").group_by("emotion").agg("text").collect().rows())
+    shown = [
+        [texts[emotion][(number * examples + i) % len(texts[emotion])] for i in range(examples)] if emotion in texts else []
+        for emotion, number in plan.select("emotion", "number").rows()
+    ]
+    return pl.Series("examples", shown, dtype=pl.List(pl.String))
+
+
+def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
+    """Written comments as samples that come from nobody's thread."""
+    nobody = {name: pl.lit(None, pl.String) for name in ("source_key", "source_text", "thread", "subreddit", "author")}
+    return made.select(
+        "key",
+        "text",
+        "target",
+        "plan",
+        **nobody,
+        created_utc=pl.lit(None, pl.Int64),
+        cluster=pl.lit(None, pl.String),
+        language=pl.lit("en"),
+        origin=pl.lit("synthetic"),
+        fingerprint=pl.lit(writer.fingerprint),
+        writer=pl.lit(named(writer)),
+        seed=pl.Series(seeds(made["key"].to_list())).cast(pl.Int64),
+    )
+
+
+def judge_comments(
+    comments: pl.DataFrame, earlier: pl.LazyFrame, judge: Maker, make: Make, settings: Reddit
+) -> pl.LazyFrame:
+    """A synthetic comment is fit when the judge sees the asked emotion, and nobody wrote it before."""
+    words = pl.col("text").str.count_matches(r"\S+")
+    copies = similar_to(comments.lazy(), earlier, settings.comments.jaccard)["key"]
+    twins = near_duplicates(comments.lazy(), settings.comments.jaccard).drop_nulls("duplicate_of")["key"]
+    return verdict(
+        judged(
+            comments.lazy().with_columns(
+                personal=find(comments["text"]),
+                overlap=longest_overlap(comments["text"]),
+            ),
+            judge,
+            make,
+        ),
+        {
+            "wrong_emotion": pl.col("emotion") != pl.col("target"),
+            "low_confidence": unsure(settings.labelled.min_confidence),
+            "too_short": words < settings.comments.min_words,
+            "near_duplicate": pl.col("key").is_in(pl.concat([copies, twins]).implode()),
+            "memorised": pl.col("overlap") > settings.synthesized.max_overlap_words,
+            "personal_data": pl.col("personal"),
+        },
+    )

@@ -1,0 +1,46 @@
+"""What every corpus's assets are handed: the settings, the ledger, and where things lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from corpusmith.settings import Settings
+from corpusmith.work.ledger import Ledger
+from corpusmith.work.produce import Maker, Progress, produce
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """One home folder with the settings that hold in it."""
+
+    home: Path
+    settings: Settings
+    on_progress: Callable[[Progress], None] | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where everything that was ever made lies."""
+        return Ledger(self.home / ".corpusmith" / "ledger")
+
+    @property
+    def inbox(self) -> Path:
+        """Dump files put here are the source when the settings name none."""
+        return self.home / "inbox"
+
+    def release(self, corpus: str) -> Path:
+        """Where the release of a corpus is written."""
+        return self.home / "data" / corpus
+
+    def make(self, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
+        """Produce with this home's ledger, bound and progress."""
+        return produce(
+            plan,
+            maker,
+            self.ledger,
+            max_failure_rate=self.settings.work.max_failure_rate,
+            on_progress=self.on_progress,
+        )
