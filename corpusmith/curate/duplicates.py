@@ -17,13 +17,13 @@ WORDS = 3
 def exact_duplicates(texts: pl.LazyFrame) -> pl.DataFrame:
     """The rows whose text an earlier row has already: columns key, duplicate_of (the key of the first such row).
 
-    ``texts`` has the columns key and text, in the order in which the first is kept. Texts are told apart by 128 bits of
-    hash, so that memory does not grow with their length.
+    ``texts`` has the columns key and text, in the order in which the first is kept. Texts are told apart by a 64-bit
+    hash: memory does not grow with their length, and among a million the odds of any mistake are 1 in 30 million.
     """
-    text = pl.col("text")
-    hashed = texts.select("key", low=text.hash(0), high=text.hash(1)).collect(engine="streaming")
-    first = pl.col("key").first().over("low", "high")
-    return hashed.select("key", duplicate_of=first).filter(pl.col("key") != pl.col("duplicate_of"))
+    hashed = texts.select("key", text=pl.col("text").hash()).collect(engine="streaming")
+    first = _first_of_equal(hashed["text"].to_numpy())
+    copies = np.flatnonzero(first != np.arange(len(first)))
+    return pl.DataFrame({"key": hashed["key"].gather(copies), "duplicate_of": hashed["key"].gather(first[copies])})
 
 
 def near_duplicates(texts: pl.LazyFrame, threshold: float = THRESHOLD, words: int = WORDS) -> pl.DataFrame:

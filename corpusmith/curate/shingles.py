@@ -1,7 +1,9 @@
 """Turn many texts at once into sets of hashed word shingles, without a Python step for any one of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
+from os import cpu_count
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +30,9 @@ class Shingles(NamedTuple):
     """The hashes of all shingles, ascending within a text; shape (sizes.sum(),)."""
     digests: Hashes
     """One number for each set, equal for equal sets; shape (n,)."""
+    parities: Hashes
+    """Per bit, whether an odd number of the shingles falls on it; shape (n,). Sets that differ in d shingles differ in
+    d bits at most."""
 
 
 def shingles(texts: pl.Series, words: int) -> Shingles:
@@ -37,9 +42,10 @@ def shingles(texts: pl.Series, words: int) -> Shingles:
     words is one shingle, and so is a text without any word. A null counts as an empty text.
     """
     table = texts.fill_null("").str.to_lowercase() + " "
-    parts = [_shingles(part, words) for part in _parts(table)]
+    with ThreadPoolExecutor(cpu_count()) as pool:  # numpy and polars let go of the interpreter
+        parts = list(pool.map(lambda part: _shingles(part, words), _parts(table)))
     if not parts:
-        return Shingles(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint64))
+        return Shingles(*(np.empty(0, dtype) for dtype in (np.uint32, np.uint32, np.uint64, np.uint64)))
     return Shingles(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
@@ -84,8 +90,10 @@ def _shingles(texts: pl.Series, words: int) -> Shingles:
     keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
     sizes = np.bincount((keys >> ROW_SHIFT).view(np.int64), minlength=len(count))
     keys &= SHINGLE_BITS
-    digests = np.add.reduceat(keys, np.cumsum(sizes) - sizes)
-    return Shingles(sizes.astype(np.uint32), (keys >> np.uint64(20)).astype(np.uint32), digests)
+    starts = np.cumsum(sizes) - sizes
+    digests = np.add.reduceat(keys, starts)
+    parities = np.bitwise_xor.reduceat(np.uint64(1) << (keys & np.uint64(63)), starts)
+    return Shingles(sizes.astype(np.uint32), (keys >> np.uint64(20)).astype(np.uint32), digests, parities)
 
 
 def _words(

@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float64]
 BATCH_ROWS = 1 << 14  # read from the source at once
 SLICE_ROWS = 1 << 12  # whose shingles are put in order at once
 BANDS = 16  # parts that the shared shingles are joined in, one after the other
-PAIRS_AT_ONCE = 1 << 20
-SHINGLES_AT_ONCE = 1 << 20
+PAIRS_AT_ONCE = 1 << 18
+SHINGLES_AT_ONCE = 1 << 18
 COUNTERS = 24  # bits: shingles that agree in them share a counter, which changes the work to do, not what is found
 MOST = (1 << 20) - 1  # occurrences that are told apart
 SLACK = 1e-9  # so that 0.8 * 15 is 12
@@ -41,6 +41,8 @@ class Sets:
     """How many shingles each text has; shape (n,)."""
     digests: npt.NDArray[np.uint64]
     """Equal for equal sets; shape (n,)."""
+    parities: npt.NDArray[np.uint64]
+    """Sets that differ in d shingles differ in d bits at most; shape (n,)."""
     starts: Rows
     """Where the shingles of each text start in ``hashes``; shape (n,)."""
     hashes: npt.NDArray[np.uint32]
@@ -53,24 +55,18 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
     """The shingle sets of ``texts`` (columns key and text), read batch by batch and kept in a file in ``folder``."""
     path = folder / "shingles"
     counts = np.zeros(1 << COUNTERS, np.uint32)
-    keys, sizes, digests = [pl.Series("key", [], pl.String)], [], []
+    keys, made = [pl.Series("key", [], pl.String)], [shingles(pl.Series([], dtype=pl.String), words)]
     with path.open("wb") as file:
         for batch in texts.select("key", "text").collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-            made = shingles(batch["text"], words)
-            made.hashes.tofile(file)
-            np.add.at(counts, (made.hashes >> np.uint32(32 - COUNTERS)).astype(np.int64), np.uint32(1))
+            part = shingles(batch["text"], words)
+            part.hashes.tofile(file)
+            np.add.at(counts, (part.hashes >> np.uint32(32 - COUNTERS)).astype(np.int64), np.uint32(1))
             keys.append(batch["key"])
-            sizes.append(made.sizes)
-            digests.append(made.digests)
-    every = np.concatenate([np.empty(0, np.int64), *sizes])
-    return Sets(
-        keys=pl.concat(keys),
-        sizes=every,
-        digests=np.concatenate([np.empty(0, np.uint64), *digests]),
-        starts=every.cumsum() - every,
-        hashes=np.memmap(path, np.uint32, "r") if len(every) else np.empty(0, np.uint32),
-        counts=counts,
-    )
+            made.append(part._replace(hashes=part.hashes[:0]))
+    sizes, _, digests, parities = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
+    starts = sizes.cumsum(dtype=np.int64) - sizes
+    hashes = np.memmap(path, np.uint32, "r") if len(sizes) else np.empty(0, np.uint32)
+    return Sets(pl.concat(keys), sizes.astype(np.int64), digests, parities, starts, hashes, counts)
 
 
 def shared(sets: Sets, rows: Rows, threshold: float, folder: Path) -> Iterator[tuple[npt.NDArray[np.uint32], Rows]]:
@@ -167,13 +163,20 @@ def _tagged(sets: Sets, rows: Rows, tags: npt.NDArray[np.uint64]) -> npt.NDArray
 
 def similar(sets: Sets, left: Rows, right: Rows, threshold: float) -> tuple[Rows, Rows, Floats]:
     """Those of the pairs that are as similar as ``threshold`` or more, each once, with their similarity."""
-    sizes = np.sort(np.stack([sets.sizes[left], sets.sizes[right]]), axis=0)
-    near = sizes[0] >= threshold * sizes[1] - SLACK
+    near = _may_be_similar(sets, left, right, threshold)
     pairs = np.unique(left[near] << 32 | right[near])
     left, right = pairs >> 32, pairs & 0xFFFFFFFF
     similarity = jaccard(sets, left, right)
     enough = similarity >= threshold - SLACK
     return left[enough], right[enough], similarity[enough]
+
+
+def _may_be_similar(sets: Sets, left: Rows, right: Rows, threshold: float) -> npt.NDArray[np.bool_]:
+    """Which pairs can be, by the sizes of their sets and the bits in which these differ (Sandes et al. 2020)."""
+    size, other = sets.sizes[left], sets.sizes[right]
+    most = (1 - threshold) / (1 + threshold) * (size + other) + SLACK  # shingles that only one of both has
+    differing = np.maximum(np.bitwise_count(sets.parities[left] ^ sets.parities[right]), abs(size - other))
+    return differing <= most
 
 
 def _cuts(work: Rows, at_once: int) -> Rows:
