@@ -1,0 +1,221 @@
+"""Makers that write, rewrite and label text with a language model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.models import prompts
+from corpusmith.models.chat import Chat, LocalChat, Schema, Unanswered
+from corpusmith.models.prompts import Conversation
+from corpusmith.work.plan import fingerprint, seeds
+
+VERSION: Final = 1  # of how answers are asked for and read: raise it when that changes
+HOUSE_MODEL: Final = "house/language"
+LONGEST_TOKENS: Final = 64  # of a house comment
+LONGEST_ANSWER: Final = 512  # tokens of a JSON answer with a text
+
+Row = Mapping[str, Any]
+TEXT: Final = pa.schema([pa.field("text", pa.string())])
+REWRITE: Final = pa.schema([pa.field("rewrite", pa.string())])
+TEXT_AND_TOKENS: Final = pa.schema([pa.field("text", pa.string()), pa.field("tokens", pa.int32())])
+LABELS: Final = pa.schema(
+    [
+        pa.field("emotion", pa.string()),
+        pa.field("confidence", pa.float32()),
+        *(pa.field(f"p_{emotion}", pa.float32()) for emotion in EMOTIONS),
+    ]
+)
+
+
+class ChatMaker:
+    """A maker that asks a chat one question for each row, and asks again where the answer is malformed.
+
+    ask: a row (a dict of inputs) to a conversation.  read: an answer to the made columns, or None where it is malformed.
+    rounds: how often a row is asked at most, each time with another seed.  otherwise: what a row is made that stays
+    malformed; without it such a row fails, alone: the answers of its batch-mates are kept for when the batch is split.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        chat: Chat,
+        inputs: tuple[str, ...],
+        schema: pa.Schema,
+        ask: Callable[[Row], Conversation],
+        read: Callable[[str], Row | None],
+        *,
+        answer_schema: Schema | None = None,
+        max_tokens: int = LONGEST_ANSWER,
+        rounds: int = 3,
+        otherwise: Row | None = None,
+    ) -> None:
+        self.name, self.chat, self.inputs, self.schema = name, chat, inputs, schema
+        self.ask, self.read, self.otherwise = ask, read, otherwise
+        self.answer_schema, self.max_tokens, self.rounds = answer_schema, max_tokens, rounds
+        self.batch_rows = chat.batch_rows
+        self._kept: dict[str, Row] = {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Model, revision, prompt and sampling settings."""
+        return fingerprint(self.name, self.chat.name, self.chat.revision, self._settings)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The same for people, with device and dtype or the server's address."""
+        return {**self.chat.provenance, **self._settings}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        blank = {name: [f"<{name}>"] if name == "examples" else f"<{name}>" for name in self.inputs}
+        limits = {"max_tokens": self.max_tokens, "rounds": self.rounds, "version": VERSION}
+        return {"prompt": self.ask(blank), **limits, **self.chat.settings}
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """One row of ``schema`` for each row; raises Unanswered when a row has no answer that can be read."""
+        keys = rows["key"].to_pylist()
+        questions = {row["key"]: self.ask(row) for row in rows.to_pylist()}
+        made = {key: self._kept[key] for key in keys if key in self._kept}
+        failures: dict[str, Unanswered] = {}
+        for number in range(self.rounds):
+            missing = [key for key in questions if key not in made]
+            if not missing:
+                break
+            drawn = seeds(missing) + np.uint64(number)
+            asked = [questions[key] for key in missing]
+            answers = self.chat.answer(asked, drawn, self.max_tokens, self.answer_schema)
+            for key, answer in zip(missing, answers, strict=True):
+                result = answer if isinstance(answer, Unanswered) else self.read(answer)
+                if isinstance(result, Unanswered):
+                    failures[key] = result
+                elif result is not None:
+                    made[key] = result
+                elif self.otherwise is not None and number + 1 == self.rounds:
+                    made[key] = self.otherwise
+                else:
+                    failures[key] = Unanswered(f"{self.chat.name} gave a malformed answer: {str(answer)[:200]!r}")
+        left = [failures[key] for key in questions if key not in made]
+        self._kept = made if left else {}
+        if left:
+            raise left[0]
+        return pa.RecordBatch.from_pylist([dict(made[key]) for key in keys], schema=self.schema)
+
+
+class HouseGenerator(ChatMaker):
+    """Writes a comment of an emotion with the house LM: inputs emotion and number, makes text and its tokens."""
+
+    def __init__(self, temperature: float = 0.8, top_p: float = 0.9, batch_rows: int = 256) -> None:
+        chat = LocalChat(HOUSE_MODEL, temperature=temperature, top_p=top_p, batch_rows=batch_rows)
+
+        def read(answer: str) -> Row | None:
+            text = " ".join(answer.split())
+            tokens = len(chat.language.tokenizer.encode(answer))
+            # one that was cut off at the limit is no whole comment: asked for again
+            return {"text": text, "tokens": tokens} if text and tokens < LONGEST_TOKENS else None
+
+        super().__init__(
+            "house-generator",
+            chat,
+            ("emotion", "number"),
+            TEXT_AND_TOKENS,
+            lambda row: prompts.write(row["emotion"]),
+            read,
+            max_tokens=LONGEST_TOKENS,
+        )
+
+
+class LlmGenerator(ChatMaker):
+    """Writes a comment like the given ones: inputs emotion, examples (list of texts) and number, makes text."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(
+            "llm-generator",
+            chat,
+            ("emotion", "examples", "number"),
+            TEXT,
+            lambda row: prompts.write_like(row["emotion"], row["examples"]),
+            _text,
+            answer_schema=prompts.TEXT_ANSWER,
+        )
+
+
+class LlmRewriter(ChatMaker):
+    """Puts a text into another emotion: inputs text and target, makes rewrite."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(
+            "llm-rewriter",
+            chat,
+            ("text", "target"),
+            REWRITE,
+            lambda row: prompts.rewrite(row["text"], row["target"]),
+            _rewrite,
+            answer_schema=prompts.TEXT_ANSWER,
+        )
+
+
+class LlmClassifier(ChatMaker):
+    """Labels a text: makes emotion, confidence and p_<emotion>; all null where the answer cannot be read (coverage).
+
+    An LLM's answer has no probabilities: the emotion it names gets 1.
+    """
+
+    def __init__(self, chat: Chat, rounds: int = 1) -> None:
+        super().__init__(
+            "llm-classifier",
+            chat,
+            ("text",),
+            LABELS,
+            lambda row: prompts.classify(row["text"]),
+            _label,
+            answer_schema=prompts.EMOTION_ANSWER,
+            max_tokens=32,
+            rounds=rounds,
+            otherwise=dict.fromkeys(LABELS.names),
+        )
+
+
+def parsed(answer: str) -> dict[str, Any] | None:
+    """The first JSON object in an answer, whatever stands around it (thinking, code fences); None if there is none."""
+    answer = answer.rpartition("</think>")[2]
+    decoder = json.JSONDecoder()
+    start = answer.find("{")
+    while start >= 0:
+        try:
+            found, _ = decoder.raw_decode(answer, start)
+        except (json.JSONDecodeError, RecursionError):
+            start = answer.find("{", start + 1)
+        else:
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def emotion_of(answer: str) -> str | None:
+    """The emotion that an answer names in its JSON, or None where it names none of the seven."""
+    named = (parsed(answer) or {}).get("emotion")
+    named = named.strip().lower() if isinstance(named, str) else None
+    return named if named in EMOTIONS else None
+
+
+def _text(answer: str) -> Row | None:
+    text = (parsed(answer) or {}).get("text")
+    return {"text": text.strip()} if isinstance(text, str) and text.strip() else None
+
+
+def _rewrite(answer: str) -> Row | None:
+    read = _text(answer)
+    return read and {"rewrite": read["text"]}
+
+
+def _label(answer: str) -> Row | None:
+    emotion = emotion_of(answer)
+    if emotion is None:
+        return None
+    return {"emotion": emotion, "confidence": 1.0} | {f"p_{other}": float(other == emotion) for other in EMOTIONS}
