@@ -16,12 +16,12 @@ from corpusmith.emotions import EMOTIONS
 from corpusmith.models import prompts
 
 OUT = Path(__file__).parents[2] / "corpusmith" / "models" / "house" / "language"
-VOCABULARY = 6_144
+VOCABULARY = 6_000
 CONTEXT = 128
-ROWS_PER_STEP = 64
+ROWS_PER_STEP = 32
 TARGETS_PER_STEP = ROWS_PER_STEP * CONTEXT * 3 // 4
 WARM_UP = 100
-RATE = 4e-3
+RATE = 3e-3
 SEED = 20261
 
 PAD, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
@@ -89,9 +89,9 @@ def examples(texts: dict[str, pl.DataFrame], share: float) -> pl.DataFrame:
         write = [
             repeated(shows, np.clip(20_000 / len(shows), 1.5, 10)),
             repeated(weak, np.clip(10_000 / len(weak), 1, 4)),
-            repeated(bank, 2),
+            repeated(bank, 1.5),
         ]
-        ask = [repeated(only, np.clip(12_000 / len(only), 2, 8)), repeated(bank, 0.25)]
+        ask = [repeated(only, np.clip(12_000 / len(only), 2, 8)), repeated(bank, 0.2)]
         parts += [rows.with_columns(kind=pl.lit("write")) for rows in write]
         parts += [rows.with_columns(kind=pl.lit("classify")) for rows in ask]
     plain = [repeated(texts["posts"], 1.5), repeated(texts["goemotions"].select("text"), 1)]

@@ -35,4 +35,5 @@ def comment(emotion: str, draw: random.Random) -> str:
     while "{" in text:
         start, end = text.index("{"), text.index("}")
         text = text[:start] + draw.choice(parts[text[start + 1 : end]]) + text[end + 1 :]
+    text = text.replace("?.", "?")
     return ". ".join(sentence[:1].upper() + sentence[1:] for sentence in text.split(". "))
