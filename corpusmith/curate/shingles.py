@@ -35,6 +35,9 @@ class Shingles(NamedTuple):
     d bits at most."""
 
 
+NONE = Shingles(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
+
+
 def shingles(texts: pl.Series, words: int) -> Shingles:
     """The set of shingles of each text: every run of ``words`` consecutive words, as a hash.
 
@@ -44,9 +47,7 @@ def shingles(texts: pl.Series, words: int) -> Shingles:
     table = texts.fill_null("").str.to_lowercase() + " "
     with ThreadPoolExecutor(cpu_count()) as pool:  # numpy and polars let go of the interpreter
         parts = list(pool.map(lambda part: _shingles(part, words), _parts(table)))
-    if not parts:
-        return Shingles(*(np.empty(0, dtype) for dtype in (np.uint32, np.uint32, np.uint64, np.uint64)))
-    return Shingles(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return Shingles(*map(np.concatenate, zip(NONE, *parts, strict=True)))
 
 
 def _parts(texts: pl.Series) -> list[pl.Series]:

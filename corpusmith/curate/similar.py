@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from corpusmith.curate.shingles import shingles
+from corpusmith.curate.shingles import NONE, shingles
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
     """The shingle sets of ``texts`` (columns key and text), read batch by batch and kept in a file in ``folder``."""
     path = folder / "shingles"
     counts = np.zeros(1 << COUNTERS, np.uint32)
-    keys, made = [pl.Series("key", [], pl.String)], [shingles(pl.Series([], dtype=pl.String), words)]
+    keys, made = [pl.Series("key", [], pl.String)], [NONE]
     with path.open("wb") as file:
         for batch in texts.select("key", "text").collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
             part = shingles(batch["text"], words)
@@ -63,7 +63,7 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
             np.add.at(counts, (part.hashes >> np.uint32(32 - COUNTERS)).astype(np.int64), np.uint32(1))
             keys.append(batch["key"])
             made.append(part._replace(hashes=part.hashes[:0]))
-    sizes, _, digests, parities = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
+    sizes, _, digests, parities = map(np.concatenate, zip(*made, strict=True))
     starts = sizes.cumsum(dtype=np.int64) - sizes
     hashes = np.memmap(path, np.uint32, "r") if len(sizes) else np.empty(0, np.uint32)
     return Sets(pl.concat(keys), sizes.astype(np.int64), digests, parities, starts, hashes, counts)
@@ -176,7 +176,8 @@ def _may_be_similar(sets: Sets, left: Rows, right: Rows, threshold: float) -> np
     size, other = sets.sizes[left], sets.sizes[right]
     most = (1 - threshold) / (1 + threshold) * (size + other) + SLACK  # shingles that only one of both has
     differing = np.maximum(np.bitwise_count(sets.parities[left] ^ sets.parities[right]), abs(size - other))
-    return differing <= most
+    possible: npt.NDArray[np.bool_] = differing <= most
+    return possible
 
 
 def _cuts(work: Rows, at_once: int) -> Rows:

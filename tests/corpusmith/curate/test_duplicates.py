@@ -17,6 +17,8 @@ WORD = st.sampled_from(["a", "b", "c", "the", "dog", "naïve", "I", "42", "unbel
 COMMENT = st.lists(WORD, max_size=15).map(" ".join)
 COMMENTS = st.lists(COMMENT, max_size=25)
 
+UNTIMED = settings(deadline=None)
+
 
 def table(texts: list[str], prefix: str = "k") -> pl.LazyFrame:
     keys = [f"{prefix}{number:05}" for number in range(len(texts))]
@@ -55,6 +57,7 @@ def edited(rng: np.random.Generator, words: list[str], edits: int, vocabulary: l
     return words
 
 
+@UNTIMED
 @given(st.lists(st.text(max_size=40), max_size=20), st.integers(1, 6))
 def test_a_shingle_set_is_what_its_definition_says(texts: list[str], words: int) -> None:
     made = shingles(pl.Series(texts, dtype=pl.String), words)
@@ -67,11 +70,13 @@ def test_a_shingle_set_is_what_its_definition_says(texts: list[str], words: int)
         assert (made.digests[i] == made.digests[j]) == (a == b)
 
 
+@UNTIMED
 @given(COMMENTS, st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]))
 def test_clusters_are_exactly_what_comparing_all_with_all_finds(texts: list[str], threshold: float) -> None:
     assert clusters(near_duplicates(table(texts), threshold)) == true_clusters(texts, threshold)
 
 
+@UNTIMED
 @given(COMMENTS, COMMENTS)
 def test_a_copy_is_found_with_the_reference_most_like_it(texts: list[str], reference: list[str]) -> None:
     found = similar_to(table(texts, "t"), table(reference, "r"))
@@ -83,6 +88,7 @@ def test_a_copy_is_found_with_the_reference_most_like_it(texts: list[str], refer
     assert {key: (name, value) for key, name, value in found.iter_rows()} == expected
 
 
+@UNTIMED
 @given(COMMENTS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_change_the_clusters(texts: list[str], random) -> None:
     rows = table(texts).collect()
@@ -91,7 +97,7 @@ def test_the_order_of_rows_does_not_change_the_clusters(texts: list[str], random
     assert clusters(near_duplicates(rows[order].lazy())) == clusters(near_duplicates(rows.lazy()))
 
 
-@settings(max_examples=30)
+@settings(UNTIMED, max_examples=30)
 @given(COMMENTS, st.integers(1, 9))
 def test_the_sizes_of_batches_do_not_change_the_clusters(texts: list[str], size: int) -> None:
     whole = near_duplicates(table(texts))
@@ -103,6 +109,7 @@ def test_the_sizes_of_batches_do_not_change_the_clusters(texts: list[str], size:
         assert near_duplicates(table(texts)).equals(whole)
 
 
+@UNTIMED
 @given(COMMENTS)
 def test_the_first_row_of_a_cluster_is_kept_and_names_it(texts: list[str]) -> None:
     found = near_duplicates(table(texts))
@@ -113,6 +120,7 @@ def test_the_first_row_of_a_cluster_is_kept_and_names_it(texts: list[str]) -> No
         assert set(rows["duplicate_of"].drop_nulls()) == {name}
 
 
+@UNTIMED
 @given(st.lists(st.text(max_size=30), max_size=20))
 def test_equal_texts_are_always_near_duplicates(texts: list[str]) -> None:
     found = near_duplicates(table(texts + texts))
@@ -121,6 +129,7 @@ def test_equal_texts_are_always_near_duplicates(texts: list[str]) -> None:
         assert names[f"k{number:05}"] == names[f"k{number + len(texts):05}"]
 
 
+@UNTIMED
 @given(st.lists(st.text(max_size=10), max_size=30))
 def test_exact_duplicates_are_told_by_their_first_row(texts: list[str]) -> None:
     first: dict[str, str] = {}
