@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from corpusmith.settings import Settings
+from corpusmith.settings import Settings, default_path
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import Maker, Progress, produce
 
@@ -25,6 +28,16 @@ class Workshop:
     def ledger(self) -> Ledger:
         """Where everything that was ever made lies."""
         return Ledger(self.home / ".corpusmith" / "ledger")
+
+    @property
+    def salt(self) -> str:
+        """What author names are hashed with: CORPUSMITH_SALT, else a secret that this home draws once and keeps."""
+        path = self.home / ".corpusmith" / "salt"
+        if not path.exists() and "CORPUSMITH_SALT" not in os.environ:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError), open(path, "x", opener=_private) as file:
+                file.write(secrets.token_hex(16))
+        return os.environ.get("CORPUSMITH_SALT") or path.read_text()
 
     @property
     def inbox(self) -> Path:
@@ -44,3 +57,15 @@ class Workshop:
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
         )
+
+
+def default_home() -> Path:
+    """CORPUSMITH_HOME, else the checkout one stands in, else the folder one stands in."""
+    if "CORPUSMITH_HOME" in os.environ:
+        return Path(os.environ["CORPUSMITH_HOME"]).expanduser().resolve()
+    folder = default_path().parent
+    return folder if (folder / "dvc.yaml").is_file() else Path.cwd()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)

@@ -1,0 +1,311 @@
+"""The command line: build, preview, status, validate, verify, publish, pull, models."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import corpusmith
+from corpusmith.errors import CorpusmithError, UserError
+
+if TYPE_CHECKING:
+    from assets.resources import Workshop
+
+app = typer.Typer(
+    help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+CORPORA = ("reddit",)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Corpus = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(CORPORA)}.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CORPUSMITH_HOME", help="Where ledger, releases and records live. Default: the checkout, else here."
+    ),
+]
+Profile = Annotated[
+    str, typer.Option(envvar="CORPUSMITH_PROFILE", help="Which models and how much: house, smoke or gpu.")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Lay one setting over params.yaml.")]
+Source = Annotated[
+    list[str] | None, typer.Option(help="A dump file, folder, table or Hugging Face dataset id; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command()
+def build(
+    corpus: Corpus,
+    source: Source = None,
+    home: Home = None,
+    profile: Profile = "house",
+    set_: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made and how long it takes.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a corpus: what the ledger has already is not made again."""
+    with told(debug, lambda: f"corpusmith {' '.join(sys.argv[1:])}"):
+        workshop = _workshop(corpus, home, profile, set_, source)
+        if dry_run:
+            return _show_steps(workshop, as_json)
+        import time
+
+        from dagster_project.console import Display
+        from dagster_project.runs import build_reddit
+
+        began = time.monotonic()
+        with Display(quiet=as_json) as display:
+            built = build_reddit(_with_progress(workshop, display.on_rows), display.on_event)
+        built["seconds"] = round(time.monotonic() - began, 1)
+        if as_json:
+            return _print_json(built)
+        out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}")
+        out.print(f"look at it:  {built['report']}")
+        out.print(f'load it:     datasets.load_dataset("{built["release"]}")')
+
+
+@app.command()
+def preview(
+    corpus: Corpus,
+    source: Source = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows of each kind to show.")] = 5,
+    home: Home = None,
+    profile: Profile = "house",
+    set_: Set = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """A handful of rows through every step, in the terminal and as a page; nothing is released."""
+    with told(debug):
+        from assets.reddit.preview import preview as make_preview
+
+        found = make_preview(_workshop(corpus, home, profile, set_, source), rows)
+        if as_json:
+            return _print_json({"page": str(found.page), "rows": found.samples.to_dicts()})
+        for sample in found.samples.iter_rows(named=True):
+            mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
+            out.print(f"[bold]{sample['origin']}[/] {sample['emotion']} {sample['confidence']:.2f}  {mark}")
+            out.print(f"  {sample['text']}", markup=False, soft_wrap=True)
+        out.print(f"the page: {found.page}")
+
+
+@app.command()
+def status(
+    home: Home = None, profile: Profile = "house", set_: Set = None, as_json: Json = False, debug: Debug = False
+) -> None:
+    """What this home holds: the ledger's shelves, failures, and releases."""
+    with told(debug):
+        from assets.status import status as look
+
+        found = look(_workshop("reddit", home, profile, set_, None))
+        if as_json:
+            return _print_json(found)
+        shelves = Table("maker", "rows", "failed", "rows/s at last run", title=f"ledger of {found['home']}")
+        for shelf in found["ledger"]:
+            rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
+            shelves.add_row(shelf["fingerprint"], f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
+        out.print(shelves if found["ledger"] else f"nothing was made yet in {found['home']}: corpusmith build reddit")
+        for release in found["releases"]:
+            out.print(f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}")
+
+
+@app.command()
+def validate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A release folder, such as data/reddit.")],
+    docs: Annotated[Path | None, typer.Option(help="Where to write the Data Docs. Default: DIR-docs.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check a release against its corpus's expectations; names the rows that fail and writes Data Docs."""
+    with told(debug):
+        from validation.reddit import validate_release
+
+        target = docs or directory.with_name(f"{directory.name}-docs")
+        report = validate_release(_release(directory), target)
+        if as_json:
+            _print_json({"success": report.success, "docs": str(target), "results": [vars(r) for r in report.results]})
+        else:
+            for result in report.results:
+                mark = "[green]✓[/]" if result.success else "[red]✗[/]"
+                keys = f": {result.failing} rows, {', '.join(result.keys)}" if result.keys else ""
+                out.print(f"{mark} {result.sentence}{'' if result.success else keys}")
+            out.print(f"Data Docs: {target / 'index.html'}")
+        if not report.success:
+            raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A release folder, such as data/reddit.")],
+    regenerate: Annotated[int, typer.Option(min=0, help="Make so many rows anew and compare.")] = 0,
+    home: Home = None,
+    profile: Profile = "house",
+    set_: Set = None,
+    source: Source = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check that no file of a release changed, that every key is right, and that rows can be made again."""
+    with told(debug):
+        from assets.reddit.remake import remaker
+        from corpusmith.release import verify as verifying
+
+        release = _release(directory)
+        checked = verifying.check_files(release)
+        found: dict[str, Any] = {"files": checked.files, "keys": checked.keys}
+        if regenerate:
+            workshop = _workshop("reddit", home, profile, set_, source)
+            report = verifying.regenerate(release, regenerate, remaker(workshop))
+            found |= report.summary()
+        if as_json:
+            _print_json(found)
+        else:
+            out.print(f"{checked.files} files unchanged, {checked.keys:,} keys right")
+            if regenerate:
+                out.print(report.sentence())
+        if regenerate and report.different:
+            raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    corpus: Corpus,
+    to: Annotated[Path | None, typer.Option(help="The folder of published corpora. Default: HOME/published.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put the release, under its version, where others pull it from; a published version never changes."""
+    with told(debug):
+        from corpusmith.release import hub
+
+        workshop = _workshop(corpus, home, "house", None, None)
+        target = hub.publish(_release(workshop.release(corpus)), to or workshop.home / "published")
+        _print_json({"published": str(target)}) if as_json else out.print(f"published: {target}")
+
+
+@app.command()
+def pull(
+    corpus: Corpus,
+    version: Annotated[str | None, typer.Option(help="Such as 1.0.0. Default: the latest.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="A folder of published corpora, or a DVC repository.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Default: HOME/pulled.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch a published version and check every file of it."""
+    with told(debug):
+        from corpusmith.release import hub
+
+        workshop = _workshop(corpus, home, "house", None, None)
+        source = from_ or str(workshop.home / "published")
+        target = hub.pull(corpus, version, source, into or workshop.home / "pulled")
+        _print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}")
+
+
+@app.command()
+def models(as_json: Json = False, debug: Debug = False) -> None:
+    """The house models that ship with corpusmith, with their measured quality."""
+    with told(debug):
+        from corpusmith.models.house import shipped
+
+        found = shipped()
+        if as_json:
+            return _print_json(found)
+        table = Table("model", "revision", "size", "measured")
+        for model in found:
+            measured = ", ".join(f"{name} {value:.3g}" for name, value in model["measured"].items())
+            table.add_row(model["name"], model["revision"][:12], f"{model['bytes'] / 1e6:.1f} MB", measured)
+        out.print(table)
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Every row is made once, on purpose, and can be made again."""
+    if version:
+        out.print(corpusmith.__version__)
+        raise typer.Exit
+
+
+@dataclass
+class told:  # noqa: N801
+    """Turns an error into one clear line: exit code 2 for a user's mistake, 130 for Ctrl-C, 1 for the rest."""
+
+    debug: bool
+    again: Callable[[], str] | None = None
+
+    def __enter__(self) -> None:
+        if not self.debug:
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, typer.Exit) or self.debug:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            go_on = f" To go on from here: {self.again()}" if self.again else ""
+            err.print(f"\nInterrupted; what is done is kept.{go_on}", markup=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+        if isinstance(error, CorpusmithError):
+            err.print(f"error: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
+        err.print(f"error: {type(error).__name__}: {error} (--debug shows the traceback)", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _workshop(
+    corpus: str, home: Path | None, profile: str, overrides: list[str] | None, source: list[str] | None
+) -> Workshop:
+    from assets.resources import Workshop, default_home
+    from corpusmith.settings import load
+
+    if corpus not in CORPORA:
+        raise UserError(f"unknown corpus {corpus!r}: expected one of {', '.join(CORPORA)}")
+    settings = load(profile=profile, overrides=overrides or (), source=source or ())
+    return Workshop(home.expanduser().resolve() if home else default_home(), settings)
+
+
+def _with_progress(workshop: Workshop, on_progress: Any) -> Workshop:
+    import dataclasses
+
+    return dataclasses.replace(workshop, on_progress=on_progress)
+
+
+def _release(directory: Path) -> Path:
+    if not (directory / "manifest.json").is_file():
+        raise UserError(f"{directory} is no release: it has no manifest.json. Build one: corpusmith build reddit")
+    return directory
+
+
+def _show_steps(workshop: Workshop, as_json: bool) -> None:
+    from assets.reddit.estimate import estimate
+
+    steps = estimate(workshop)
+    if as_json:
+        return _print_json([vars(step) for step in steps])
+    table = Table("step", "would make", "at rows/s", "about")
+    for step in steps:
+        rate = f"{step.rate:,.0f}" if step.rate else "not measured yet"
+        table.add_row(step.name, step.rows_said(), rate, f"{step.seconds:,.0f} s" if step.seconds is not None else "")
+    out.print(table)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")

@@ -1,0 +1,35 @@
+"""Everything that Dagster sees: assets, checks, jobs, the schedule and the sensor, with the resources of one home."""
+
+import os
+from typing import Any
+
+import dagster as dg
+
+from assets.reddit import checks as reddit_checks
+from assets.reddit import graph as reddit
+from assets.resources import Workshop, default_home
+from corpusmith.settings import load
+from dagster_project import schedules
+from dagster_project.tables import Tables
+
+
+def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg.Definitions:
+    """The definitions of a home and its settings."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([reddit]),
+        asset_checks=[reddit_checks.reddit_holds],
+        jobs=[schedules.reddit_dumps, schedules.reddit],
+        schedules=[schedules.reddit_weekly],
+        sensors=[schedules.reddit_inbox],
+        resources={"workshop": workshop, "tables": Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"))},
+        loggers=loggers,
+        executor=dg.in_process_executor,
+    )
+
+
+def default_workshop() -> Workshop:
+    """The home and settings of `dagster dev`: from CORPUSMITH_HOME and CORPUSMITH_PROFILE."""
+    return Workshop(default_home(), load(profile=os.environ.get("CORPUSMITH_PROFILE", "house")))
+
+
+defs = definitions(default_workshop())
