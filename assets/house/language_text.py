@@ -1,4 +1,4 @@
-"""What the house language model reads: GoEmotions, public-domain posts with weak labels, and the project's phrase bank."""
+"""What the house language model reads: GoEmotions, public-domain posts, and the project's own phrase bank."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ WEAK_PER_EMOTION = 6_000
 LONGEST_WORDS = 40
 SEED = 20261
 
-NAMES = """Alex Sam Chris Jordan Taylor Jamie Casey Robin Morgan Drew Lee Kim Pat Jesse Riley Charlie Max Ben Anna Maria
-John Mike Sarah Emma Dave Tom Kate Nick Laura Dan Matt Steve Lisa Paul Amy Mark Jack Julia Ryan Kevin""".split()
+NAMES = [
+    "Alex", "Sam", "Chris", "Jordan", "Taylor", "Jamie", "Casey", "Robin", "Morgan", "Drew",
+    "Lee", "Kim", "Pat", "Jesse", "Riley", "Charlie", "Max", "Ben", "Anna", "Maria",
+    "John", "Mike", "Sarah", "Emma", "Dave", "Tom", "Kate", "Nick", "Laura", "Dan",
+    "Matt", "Steve", "Lisa", "Paul", "Amy", "Mark", "Jack", "Julia", "Ryan", "Kevin",
+]  # fmt: skip
 CREEDS = ["Christian", "Muslim", "Catholic", "Buddhist", "religious"]
 
-# Lines that hold an address, a name, markup or Reddit's own furniture are left out, not mended: there are enough others.
+# A line with an address, a name, markup or Reddit's own furniture is left out, not mended: there are enough others.
 _FURNITURE = re.compile(
     r"https?:|www\.|\.(com|org|net)\b|@\w|\b/?[ru]/\w|[\[\]|^*_<>~#=\\]|&\w+;|x-?post|repost|tl;?\s?dr|\bedit\b|nsfw|upvote"
     r"|subreddit|reddit|\bop\b|\d{5}|imgur|youtube",
     re.IGNORECASE,
 )
 _UNFIT = re.compile(
-    r"\bn[i1]gg|\bf[a@]gg?|\bretard|\btrann|\bkike|\bchink|\brape|\braping|\bpedo|\bmolest|suicid|kill (my|him|her|your)sel"
-    r"|\bslut|\bwhore|\bcunt|\bcum\b|\bporn|\bnazi|\bhitler|\bjews?\b|self.?harm|underage|\bdick|\bpenis|vagina|\borgasm|blow ?job|masturbat",
+    r"\bn[i1]gg|\bf[a@]gg?|\bretard|\btrann|\bkike|\bchink|\brape|\braping|\bpedo|\bmolest|suicid"
+    r"|kill (my|him|her|your)sel|\bslut|\bwhore|\bcunt|\bcum\b|\bporn|\bnazi|\bhitler|\bjews?\b|self.?harm|underage"
+    r"|\bdick|\bpenis|vagina|\borgasm|blow ?job|masturbat",
     re.IGNORECASE,
 )
 _STRANGE = re.compile(r"[^\x20-\x7e\u2018\u2019\u201c\u201d\u2026\u2014\U0001f300-\U0001faff\u2764\ufe0f]")
@@ -50,7 +55,7 @@ def goemotions(path: Path) -> pl.DataFrame:
 
 
 def posts(folder: Path) -> pl.DataFrame:
-    """Segments of 4 to 40 words from the titles and bodies of public-domain top posts: ``text``; unfit lines left out."""
+    """Segments of 4 to 40 words from titles and bodies of public-domain top posts: ``text``; unfit lines left out."""
     segments: dict[str, None] = {}
     for file in sorted(folder.glob("*.csv")):
         rows = pl.read_csv(file, infer_schema=False).filter(pl.col("over_18") != "True")
@@ -62,13 +67,15 @@ def posts(folder: Path) -> pl.DataFrame:
 def bank() -> pl.DataFrame:
     """The phrase bank's comments: ``text``, ``emotion``."""
     return pl.concat(
-        pl.DataFrame({"text": phrases.comments(emotion, PHRASES_PER_EMOTION, SEED)}).with_columns(emotion=pl.lit(emotion))
+        pl.DataFrame({"text": phrases.comments(emotion, PHRASES_PER_EMOTION, SEED)}).with_columns(
+            emotion=pl.lit(emotion)
+        )
         for emotion in EMOTIONS
     )
 
 
 def weakly_labelled(texts: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
-    """The texts that a TF-IDF logistic regression, fitted to GoEmotions, is surest of: ``text``, ``emotion``, balanced."""
+    """The texts that a TF-IDF logistic regression, fitted to GoEmotions, is surest of: ``text``, ``emotion``."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 

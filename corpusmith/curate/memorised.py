@@ -1,4 +1,4 @@
-"""How much of a text stands word for word in what the house language model was trained on, without shipping that text."""
+"""How much of a text stands word for word in what the house LM was trained on, without shipping that text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 def longest_overlap(texts: pl.Series, index: Bits | None = None) -> pl.Series:
     """Words in the longest stretch of each text that stands verbatim in the training text: Int32, 0 below 8 words.
 
-    A text of fewer than 8 words counts when the whole of it is a whole training text. Case and punctuation do not count.
+    A text of fewer than 8 words counts when it is a whole training text. Case and punctuation do not count.
     ``index`` is what ``index_of`` made, by default the one shipped with the house LM. The filter errs to one side: it
     never misses a stretch, and takes a strange one for known in about one run of 8 words in a hundred, so a stretch of
     9 words (two runs) is wrongly reported about once in ten thousand. Null counts as empty.
@@ -100,4 +100,5 @@ def _mixed(hashes: Hashes) -> Hashes:
 def _places(hashes: Hashes, bits: int) -> list[Ints]:
     """The bits of the filter that stand for each hash: two halves combined (Kirsch & Mitzenmacher 2006)."""
     low, high = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32)
-    return [((low + np.uint64(probe) * (high | np.uint64(1))) % np.uint64(bits)).astype(np.int64) for probe in range(PROBES)]
+    step = high | np.uint64(1)
+    return [((low + np.uint64(probe) * step) % np.uint64(bits)).astype(np.int64) for probe in range(PROBES)]

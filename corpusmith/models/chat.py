@@ -24,7 +24,7 @@ AGAIN: Final = (408, 409, 425, 429)
 LONGEST_WAIT: Final = 30.0
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """One question got no answer; the others of its batch may have theirs."""
 
 
@@ -47,7 +47,7 @@ class Chat(Protocol):
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
-    ) -> list[str | Unanswered]:
+    ) -> list[str | UnansweredError]:
         """The answer to each conversation, in order; the JSON schema is enforced where the model's server can do so.
 
         Raises ModelError where no row could be answered: a wrong key, an unknown model, a server that is not there.
@@ -94,13 +94,13 @@ class LocalChat:
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
-    ) -> list[str | Unanswered]:
+    ) -> list[str | UnansweredError]:
         """See Chat. Questions of like length share a batch; a row's draws come from its own seed."""
         from corpusmith.models.sampling import sample
 
         asked = [self._tokens(conversation) for conversation in conversations]
         order = sorted(range(len(asked)), key=lambda row: len(asked[row]))
-        answers: list[str | Unanswered] = [""] * len(asked)
+        answers: list[str | UnansweredError] = [""] * len(asked)
         for start in range(0, len(order), self.batch_rows):
             rows = order[start : start + self.batch_rows]
             drawn = sample(
@@ -132,7 +132,8 @@ class ServerChat:
     """A model behind an OpenAI-compatible server (vLLM, SGLang, llama.cpp, a provider), asked over HTTP.
 
     url: up to and with ``/v1``. The key is read from the environment variable OPENAI_API_KEY when it is needed, and is
-    in no log, error, fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again, with growing waits.
+    in no log, error, fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again,
+    after growing waits.
     """
 
     name: str
@@ -155,7 +156,7 @@ class ServerChat:
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
-    ) -> list[str | Unanswered]:
+    ) -> list[str | UnansweredError]:
         """See Chat. At most ``concurrency`` questions are under way at once."""
         requests = [
             self._request(conversation, int(seed), max_tokens, schema)
@@ -163,9 +164,7 @@ class ServerChat:
         ]
         return asyncio.run(self._answer(requests))
 
-    def _request(
-        self, conversation: Conversation, seed: int, max_tokens: int, schema: Schema | None
-    ) -> dict[str, Any]:
+    def _request(self, conversation: Conversation, seed: int, max_tokens: int, schema: Schema | None) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.name,
             "messages": conversation,
@@ -178,7 +177,7 @@ class ServerChat:
             request["response_format"] = {"type": "json_schema", "json_schema": named}
         return request
 
-    async def _answer(self, requests: list[dict[str, Any]]) -> list[str | Unanswered]:
+    async def _answer(self, requests: list[dict[str, Any]]) -> list[str | UnansweredError]:
         import httpx
 
         key = os.environ.get(API_KEY, "")
@@ -187,12 +186,12 @@ class ServerChat:
         limits = httpx.Limits(max_connections=self.concurrency)
         async with httpx.AsyncClient(headers=headers, timeout=self.timeout, limits=limits) as client:
 
-            async def one(request: dict[str, Any]) -> str | Unanswered:
+            async def one(request: dict[str, Any]) -> str | UnansweredError:
                 async with places:
                     try:
                         return await self._ask(client, request)
-                    except Unanswered as error:
-                        return Unanswered(str(error).replace(key, "***") if key else str(error))
+                    except UnansweredError as error:
+                        return UnansweredError(str(error).replace(key, "***") if key else str(error))
 
             return await asyncio.gather(*(one(request) for request in requests))
 
@@ -207,7 +206,9 @@ class ServerChat:
                 response = await client.post(address, json=request)
             except httpx.ConnectError as error:
                 if attempt + 1 == ATTEMPTS:
-                    raise ModelError(f"no server answers at {_without_login(self.url)}: start it, or correct the setting llm_url") from error
+                    raise ModelError(
+                        f"no server answers at {_without_login(self.url)}: start it, or correct the setting llm_url"
+                    ) from error
             except httpx.TransportError as error:
                 why = f"{type(error).__name__} {error}".strip()
             else:
@@ -221,16 +222,16 @@ class ServerChat:
                 else:
                     why = f"status {response.status_code}: {response.text[:200]}"
                     if response.status_code < 500 and response.status_code not in AGAIN:
-                        raise Unanswered(why)
+                        raise UnansweredError(why)
                     wait = _asked_to_wait(response.headers.get("retry-after"), wait)
             if attempt + 1 < ATTEMPTS:
                 await asyncio.sleep(wait)
-        raise Unanswered(f"{_without_login(self.url)} gave no answer in {ATTEMPTS} attempts; the last: {why}")
+        raise UnansweredError(f"{_without_login(self.url)} gave no answer in {ATTEMPTS} attempts; the last: {why}")
 
     def _refusal(self, status: int) -> str:
         where = _without_login(self.url)
         if status == 404:
-            return f"{where} has no model {self.name!r} (or no /chat/completions): check the setting models.llm and llm_url"
+            return f"{where} has no model {self.name!r} (or no /chat/completions): check the settings llm and llm_url"
         given = "was not accepted" if os.environ.get(API_KEY) else "is not set"
         return f"{where} refused with status {status}: the key in the environment variable {API_KEY} {given}"
 

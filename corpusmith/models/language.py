@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from corpusmith.errors import ModelError
+from corpusmith.models import house
 
-HOUSE: Final = Path(__file__).parent / "house"
-HOUSE_PREFIX: Final = "house/"
-READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # what a checkpoint needs, and no code or pickles
+READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # of a repository: no code, no pickles
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,10 @@ def load(name: str, revision: str | None = None) -> Language:
     with _explained(name):
         folder = _folder(name) or _downloaded(name, commit)
         if not any(folder.glob("*.safetensors")):
-            raise ModelError(f"{name}: {folder} has no *.safetensors; pickled weights are not loaded. Convert them first")
+            raise ModelError(f"{name}: {folder} has no *.safetensors; pickled weights are not loaded, convert them")
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, runs_on["dtype"]), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, runs_on["dtype"]), use_safetensors=True, trust_remote_code=False
         )
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
@@ -62,7 +60,7 @@ def load(name: str, revision: str | None = None) -> Language:
 
 @cache
 def hardware() -> dict[str, str]:
-    """Where a language model runs here: ``device`` and ``dtype``, as torch names them; no torch where there is no driver."""
+    """Where a language model runs here: ``device`` and ``dtype``; torch is not imported where there is no driver."""
     if find_library("cuda") is None:
         return {"device": "cpu", "dtype": "float32"}
     import torch
@@ -74,13 +72,13 @@ def hardware() -> dict[str, str]:
 
 @cache
 def revision_of(name: str, revision: str | None = None) -> str:
-    """The commit that a name stands for: of a folder, the hash of its files (40 hex digits); of the Hub, the resolved one.
+    """The commit that a name stands for: of a folder, the hash of its files (40 hex digits); on the Hub, the resolved.
 
     Loads no weights; asks the Hub, or where that is out of reach, the local cache. Raises ModelError.
     """
     folder = _folder(name)
     if folder is not None:
-        return hash_of(folder)
+        return house.revision(folder)
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -96,23 +94,10 @@ def revision_of(name: str, revision: str | None = None) -> str:
     return str(commit)
 
 
-def hash_of(folder: Path) -> str:
-    """The first 40 hex digits of a sha256 over the names and contents of a folder's files."""
-    digest = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.is_file()):
-        with file.open("rb") as content:
-            digest.update(f"{file.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()[:40]
-
-
 def _folder(name: str) -> Path | None:
     """The folder of a house model or of a path on disk; None where the name is one of the Hub's."""
-    if name.startswith(HOUSE_PREFIX):
-        folder = HOUSE / name.removeprefix(HOUSE_PREFIX)
-        if not (folder / "config.json").is_file():
-            known = ", ".join(sorted(f"house/{file.parent.name}" for file in HOUSE.glob("*/config.json")))
-            raise ModelError(f"{name} is no house model; there are: {known or 'none'}")
-        return folder
+    if name.startswith(house.PREFIX):
+        return house.folder(name)
     folder = Path(name).expanduser()
     if name.startswith((".", "/", "~")) or folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -163,7 +148,9 @@ def _explained(name: str) -> Iterator[None]:
             "(private ones need HF_TOKEN)"
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise ModelError(f"{name} is not in the local cache and the Hub is out of reach; go online once, or use house/language") from error
+        raise ModelError(
+            f"{name} is not in the local cache and the Hub is out of reach; go online once, or use house/language"
+        ) from error
     except OSError as error:
         raise ModelError(f"{name} cannot be loaded: {_brief(error)}") from error
     except (ValueError, KeyError) as error:
@@ -173,7 +160,9 @@ def _explained(name: str) -> Iterator[None]:
 
         if not isinstance(error, httpx.HTTPError):
             raise
-        raise ModelError(f"{name}: the Hub is out of reach ({_brief(error)}) and the model is not in the local cache") from error
+        raise ModelError(
+            f"{name}: the Hub is out of reach ({_brief(error)}) and the model is not in the local cache"
+        ) from error
 
 
 def _brief(error: Exception) -> str:

@@ -27,7 +27,7 @@ TEXT_ANSWER: Final[dict[str, Any]] = {
 
 
 def classify(text: str) -> Conversation:
-    """Asks for the emotion of a text as ``{"emotion": "<label>"}`` (arXiv 2510.04064: one prompt to label, judge and test)."""
+    """Asks for the emotion of a text as ``{"emotion": "<label>"}`` (arXiv 2510.04064: one to label, judge and test)."""
     return _ask(f'Which emotion does this comment show: {_LABELS}? Answer in JSON: {{"emotion": "..."}}\n\n{text}')
 
 
@@ -49,7 +49,7 @@ def write_like(emotion: str, examples: Sequence[str]) -> Conversation:
 def rewrite(text: str, target: str) -> Conversation:
     """Asks for the text in another emotion with its facts kept, as ``{"text": "..."}``."""
     return _ask(
-        f"Rewrite this Reddit comment so that it clearly shows {target}. Keep its facts, its topic and about its length, "
+        f"Rewrite this Reddit comment so that it clearly shows {target}. Keep its facts, topic and about its length, "
         f'and add no new facts. Answer in JSON: {{"text": "..."}}\n\n{text}'
     )
 

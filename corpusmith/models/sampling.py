@@ -23,7 +23,7 @@ def sample(
 ) -> list[list[int]]:
     """The new tokens of each prompt (token ids), without the end token; one batch, with a key-value cache.
 
-    seeds: shape (n,), uint64; row i draws its uniforms from ``seeds[i]`` alone. Temperature 0 takes the likeliest token.
+    seeds: shape (n,), uint64; row i draws from ``seeds[i]`` alone. Temperature 0 takes the likeliest token.
     Finished rows leave the batch, so a long text does not cost as if all were long.
     """
     import torch
@@ -43,7 +43,12 @@ def sample(
         for step in range(max_tokens):
             place = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
             logits = model(
-                input_ids=ids, attention_mask=mask, position_ids=place, past_key_values=cache, use_cache=True, logits_to_keep=1
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=place,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
             ).logits[:, -1]
             drawn = choose(logits, uniforms[running, step], temperature, top_p)
             going = ~np.isin(drawn, ends)
@@ -63,7 +68,7 @@ def sample(
 def choose(
     logits: Any, uniforms: np.ndarray[Any, np.dtype[np.float64]], temperature: float, top_p: float
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """A token for each row of ``logits`` (n, vocabulary): nucleus sampling (arXiv 1904.09751) by inverse CDF on the CPU."""
+    """A token for each row of ``logits`` (n, vocabulary): nucleus sampling (arXiv 1904.09751) by inverse CDF."""
     top = logits.float().topk(1 if temperature == 0 else min(TOP_K, logits.shape[-1]))
     values, tokens = top.values.double().cpu().numpy(), top.indices.cpu().numpy()
     if temperature == 0:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import prompts
-from corpusmith.models.chat import Chat, LocalChat, Schema, Unanswered
+from corpusmith.models.chat import Chat, LocalChat, Schema, UnansweredError
+from corpusmith.models.classify import LABELS
 from corpusmith.models.prompts import Conversation
 from corpusmith.work.plan import fingerprint, seeds
 
@@ -25,20 +26,13 @@ Row = Mapping[str, Any]
 TEXT: Final = pa.schema([pa.field("text", pa.string())])
 REWRITE: Final = pa.schema([pa.field("rewrite", pa.string())])
 TEXT_AND_TOKENS: Final = pa.schema([pa.field("text", pa.string()), pa.field("tokens", pa.int32())])
-LABELS: Final = pa.schema(
-    [
-        pa.field("emotion", pa.string()),
-        pa.field("confidence", pa.float32()),
-        *(pa.field(f"p_{emotion}", pa.float32()) for emotion in EMOTIONS),
-    ]
-)
 
 
 class ChatMaker:
     """A maker that asks a chat one question for each row, and asks again where the answer is malformed.
 
-    ask: a row (a dict of inputs) to a conversation.  read: an answer to the made columns, or None where it is malformed.
-    rounds: how often a row is asked at most, each time with another seed.  otherwise: what a row is made that stays
+    ask: a row (a dict of inputs) to a conversation. read: an answer to the made columns, or None if it is malformed.
+    rounds: how often a row is asked at most, each time with another seed. otherwise: what a row is made that stays
     malformed; without it such a row fails, alone: the answers of its batch-mates are kept for when the batch is split.
     """
 
@@ -79,11 +73,11 @@ class ChatMaker:
         return {"prompt": self.ask(blank), **limits, **self.chat.settings}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One row of ``schema`` for each row; raises Unanswered when a row has no answer that can be read."""
+        """One row of ``schema`` for each row; raises UnansweredError when a row has no answer that can be read."""
         keys = rows["key"].to_pylist()
         questions = {row["key"]: self.ask(row) for row in rows.to_pylist()}
         made = {key: self._kept[key] for key in keys if key in self._kept}
-        failures: dict[str, Unanswered] = {}
+        failures: dict[str, UnansweredError] = {}
         for number in range(self.rounds):
             missing = [key for key in questions if key not in made]
             if not missing:
@@ -92,15 +86,15 @@ class ChatMaker:
             asked = [questions[key] for key in missing]
             answers = self.chat.answer(asked, drawn, self.max_tokens, self.answer_schema)
             for key, answer in zip(missing, answers, strict=True):
-                result = answer if isinstance(answer, Unanswered) else self.read(answer)
-                if isinstance(result, Unanswered):
+                result = answer if isinstance(answer, UnansweredError) else self.read(answer)
+                if isinstance(result, UnansweredError):
                     failures[key] = result
                 elif result is not None:
                     made[key] = result
                 elif self.otherwise is not None and number + 1 == self.rounds:
                     made[key] = self.otherwise
                 else:
-                    failures[key] = Unanswered(f"{self.chat.name} gave a malformed answer: {str(answer)[:200]!r}")
+                    failures[key] = UnansweredError(f"{self.chat.name} gave a malformed answer: {str(answer)[:200]!r}")
         left = [failures[key] for key in questions if key not in made]
         self._kept = made if left else {}
         if left:
