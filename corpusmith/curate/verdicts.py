@@ -18,5 +18,6 @@ REASONS: Final[dict[str, str]] = {
     "content_lost": "the rewrite lost too much of its source's content",
     "copies_source": "the rewrite is its source again",
     "memorised": "shares too long a passage with the text that the model learned from",
+    "personal_data": "a model wrote what looks like personal data",
     "surplus": "fit, but its emotion already had enough rows",
 }

@@ -1,0 +1,31 @@
+"""The corpus itself: as many rows of each emotion, split so that nothing leaks."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from corpusmith.curate.balance import assign_splits, balanced, groups
+from corpusmith.settings import Balanced
+from validation.schema import RELEASE
+
+
+def balance(
+    labelled: pl.LazyFrame, rewritten: pl.LazyFrame, synthesized: pl.LazyFrame, settings: Balanced
+) -> pl.LazyFrame:
+    """The release's rows, in the order of their keys. Raises BalanceError when an emotion cannot be filled."""
+    kept = [samples.filter(pl.col("verdict") == "kept") for samples in (labelled, rewritten, synthesized)]
+    candidates = pl.concat(
+        [table.select("key", "emotion", "origin", "source_key", "thread", "cluster") for table in kept]
+    )
+    chosen = balanced(candidates.collect(), settings.rows_per_emotion, settings.tolerance)
+    placed = chosen.with_columns(group=groups(chosen))
+    fractions = {
+        "train": 1 - settings.validation - settings.test,
+        "validation": settings.validation,
+        "test": settings.test,
+    }
+    splits = placed.select("key", "group", split=assign_splits(placed, fractions))
+    columns = [name for name in RELEASE if name not in splits.columns]
+    rows = pl.concat([table.select("key", *columns) for table in kept])
+    return splits.lazy().join(rows, on="key", how="left", maintain_order="left").select(RELEASE)
+

@@ -1,0 +1,44 @@
+"""The expectations of the Reddit corpus as blocking checks: nothing that breaks one can be released."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.reddit.rejected import made, rejected
+from assets.resources import Workshop
+from validation.reddit import SENTENCES, Limits, validate
+
+BALANCED = dg.AssetKey(["reddit", "balanced"])
+TABLES = ("comments", "labelled", "rewritten", "synthesized", "balanced")
+
+
+@dg.multi_asset_check(
+    name="reddit_holds",
+    specs=[
+        dg.AssetCheckSpec(name, asset=BALANCED, blocking=True, description=sentence)
+        for name, sentence in SENTENCES.items()
+    ],
+    ins={name: dg.AssetIn(key=["reddit", name]) for name in TABLES},
+    can_subset=False,
+)
+def reddit_holds(
+    comments: pl.LazyFrame,
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    synthesized: pl.LazyFrame,
+    balanced: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> Iterator[dg.AssetCheckResult]:
+    """Every expectation of the suite, with the rows that fail it."""
+    stages = [labelled, rewritten, synthesized]
+    limits = Limits.of(workshop.settings.reddit.model_dump(), made(comments, stages))
+    report = validate(balanced, rejected(comments, stages, balanced), limits)
+    for result in report.results:
+        yield dg.AssetCheckResult(
+            asset_key=BALANCED,
+            check_name=result.name,
+            passed=result.success,
+            description=result.sentence,
+            metadata={"failing": result.failing, "rows": ", ".join(result.keys), "observed": str(result.observed)},
+        )

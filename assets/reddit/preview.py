@@ -1,0 +1,68 @@
+"""A handful of rows through every step before the full run, as a table and a page; nothing is released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from assets.reddit import comments, makers
+from assets.reddit.labelled import label
+from assets.reddit.rewritten import rewrite
+from assets.reddit.sources import sources
+from assets.reddit.synthesized import synthesize
+from assets.resources import Workshop
+
+LINES = 2_000
+SHOWN = ("origin", "emotion", "confidence", "target", "text", "source_text", "writer", "judge", "verdict", "reasons")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Samples of every kind, and the page that shows them."""
+
+    samples: pl.DataFrame
+    page: Path
+
+
+def preview(workshop: Workshop, rows: int) -> Preview:
+    """The first lines of the first source through every stage: ``rows`` kept and rejected samples of each origin.
+
+    What is made is in the ledger, so the full run does not make it again.
+    """
+    source = next(iter(sources(workshop).values()))
+    few = workshop.settings.reddit.balanced.model_copy(update={"rows_per_emotion": rows})
+    settings = workshop.settings.reddit.model_copy(update={"balanced": few})
+    judge, make = makers.judge(settings), workshop.make
+
+    read = comments.first(source, LINES, settings, workshop.salt)
+    fit = comments.deduplicate(read.lazy(), settings.comments.jaccard).collect()
+    enough = pl.concat([fit.filter(pl.col("verdict") == "kept").head(rows * 20), _rejected(fit).head(rows)])
+    labelled = label(enough.lazy(), judge, make, settings.labelled.min_confidence).collect().lazy()
+    rewritten = rewrite(labelled, makers.rewriter(settings), judge, make, settings)
+    synthesized = synthesize(labelled, rewritten, makers.generator(settings), judge, make, settings)
+
+    never_judged = _rejected(fit).head(rows).with_columns(origin=pl.lit("natural")).lazy()
+    shown = [_some(never_judged, rows), *(_some(table, rows) for table in (labelled, rewritten, synthesized))]
+    samples = pl.concat(shown, how="diagonal_relaxed").select(SHOWN)
+    return Preview(samples, _page(samples, workshop.home / ".corpusmith" / "preview" / "index.html"))
+
+
+def _rejected(table: pl.DataFrame) -> pl.DataFrame:
+    return table.filter(pl.col("verdict") == "rejected")
+
+
+def _some(table: pl.LazyFrame, rows: int) -> pl.DataFrame:
+    columns = [name for name in SHOWN if name in table.collect_schema()]
+    parts = [table.filter(pl.col("verdict") == verdict).sort("key").head(rows) for verdict in ("kept", "rejected")]
+    return pl.concat(parts).select(columns).collect()
+
+
+def _page(samples: pl.DataFrame, path: Path) -> Path:
+    from jinja2 import Environment, PackageLoader
+
+    template = Environment(loader=PackageLoader("assets.reddit", "."), autoescape=True).get_template("preview.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(template.render(samples=samples.to_dicts()))
+    return path

@@ -1,0 +1,46 @@
+"""One smoke build that the tests of this folder look at."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def corpusmith(*arguments: str | Path, home: Path | None = None, **environment: str) -> Ran:
+    """The installed command, as a person would call it."""
+    command = [str(Path(sys.executable).parent / "corpusmith"), *map(str, arguments)]
+    if home is not None:
+        environment["CORPUSMITH_HOME"] = str(home)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def cli():
+    return corpusmith
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """A home in which the smoke profile was built once."""
+    home = tmp_path_factory.mktemp("home")
+    ran = corpusmith("build", "reddit", "--profile", "smoke", home=home)
+    assert ran.code == 0, ran.err
+    return home

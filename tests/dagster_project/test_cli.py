@@ -1,0 +1,169 @@
+"""The command line does what it says, goes on where it was, and says what is wrong in one line."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import polars as pl
+import pytest
+
+from corpusmith.emotions import EMOTIONS
+
+pytestmark = pytest.mark.xdist_group("smoke")
+
+
+def segments(home: Path) -> set[Path]:
+    return set((home / ".corpusmith" / "ledger").rglob("segments/*.parquet"))
+
+
+def test_a_build_ends_in_a_balanced_release_that_datasets_opens(built, tmp_path):
+    corpus = datasets.load_dataset(str(built / "data" / "reddit"), cache_dir=str(tmp_path))
+    assert set(corpus) == {"train", "validation", "test"}
+    emotions = [emotion for split in corpus.values() for emotion in split["emotion"]]
+    assert {emotion: emotions.count(emotion) for emotion in EMOTIONS} == dict.fromkeys(EMOTIONS, 8)
+
+
+def test_a_second_build_makes_nothing(built, cli):
+    before = segments(built)
+    manifest = (built / "data" / "reddit" / "manifest.json").read_bytes()
+    ran = cli("build", "reddit", "--profile", "smoke", home=built)
+    assert ran.code == 0, ran.err
+    assert segments(built) == before
+    assert (built / "data" / "reddit" / "manifest.json").read_bytes() == manifest
+
+
+def test_every_line_of_the_source_was_kept_or_rejected(built):
+    release = built / "data" / "reddit"
+    natural = pl.col("origin") == "natural"
+    kept = pl.read_parquet(release / "data" / "*.parquet").filter(natural).height
+    rejected = pl.read_parquet(release / "rejected" / "*.parquet").filter(natural).height
+    assert kept + rejected == 400
+
+
+def test_raw_text_stays_in_the_ledger(built):
+    for table in (built / "data" / "reddit").rglob("*.parquet"):
+        assert "raw" not in pl.read_parquet_schema(table)
+
+
+def test_all_rows_are_made_again_from_what_they_say_of_themselves(built, cli):
+    ran = cli(
+        "verify", built / "data" / "reddit", "--regenerate", "50", "--profile", "smoke", "--json", home=built
+    )
+    assert ran.code == 0, ran.err
+    assert ran.json["regenerated"] == 50
+    assert ran.json["different"] == 0
+
+
+def test_a_release_that_holds_passes_validation(built, cli, tmp_path):
+    ran = cli("validate", built / "data" / "reddit", "--docs", tmp_path / "docs", "--json")
+    assert ran.code == 0, ran.out
+    assert (tmp_path / "docs" / "index.html").exists()
+
+
+def test_a_row_that_breaks_an_expectation_is_named(built, cli, tmp_path):
+    broken = tmp_path / "reddit"
+    shutil.copytree(built / "data" / "reddit", broken)
+    shard = next((broken / "data").glob("train-*.parquet"))
+    rows = pl.read_parquet(shard)
+    mail = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("write to a.b@example.com please")).otherwise("text")
+    rows.with_columns(text=mail).write_parquet(shard)
+    ran = cli("validate", broken, "--docs", tmp_path / "docs")
+    assert ran.code == 1
+    assert rows["key"][0] in ran.out.replace("\n", "")
+    assert "personal data" in ran.out
+
+
+def test_a_changed_file_is_found_by_verify(built, cli, tmp_path):
+    changed = tmp_path / "reddit"
+    shutil.copytree(built / "data" / "reddit", changed)
+    card = changed / "README.md"
+    card.write_text(card.read_text() + "one more line\n")
+    ran = cli("verify", changed)
+    assert ran.code == 2
+    assert "README.md" in ran.err
+
+
+def test_what_was_published_is_pulled_and_loaded(built, cli, tmp_path):
+    assert cli("publish", "reddit", "--to", tmp_path / "hub", home=built).code == 0
+    ran = cli("pull", "reddit", "--version", "1.0.0", "--from", tmp_path / "hub", "--into", tmp_path / "here", "--json")
+    assert ran.code == 0, ran.err
+    assert (Path(ran.json["pulled"]) / "manifest.json").read_bytes() == (
+        built / "data" / "reddit" / "manifest.json"
+    ).read_bytes()
+
+
+def test_status_lists_what_was_made(built, cli):
+    found = cli("status", "--json", home=built).json
+    assert found["releases"][0]["rows"] == 56
+    assert any(shelf["fingerprint"].startswith("emotion-judge:") and shelf["rows"] for shelf in found["ledger"])
+
+
+def test_a_dry_run_over_a_finished_corpus_would_make_nothing(built, cli):
+    steps = cli("build", "reddit", "--profile", "smoke", "--dry-run", "--json", home=built).json
+    assert {step["name"]: step["rows"] for step in steps} == dict.fromkeys([step["name"] for step in steps], 0)
+
+
+def test_a_dry_run_makes_nothing_and_counts_the_lines(cli, tmp_path):
+    ran = cli("build", "reddit", "--profile", "smoke", "--dry-run", "--json", home=tmp_path)
+    assert ran.code == 0, ran.err
+    assert ran.json[0]["rows"] == 400
+    assert not segments(tmp_path)
+
+
+def test_a_preview_shows_every_kind_and_releases_nothing(cli, tmp_path):
+    ran = cli("preview", "reddit", "--profile", "smoke", "--rows", "2", "--json", home=tmp_path)
+    assert ran.code == 0, ran.err
+    assert {row["origin"] for row in ran.json["rows"]} == {"natural", "rewritten", "synthetic"}
+    assert Path(ran.json["page"]).read_text().startswith("<!doctype html>")
+    assert not (tmp_path / "data").exists()
+
+
+def test_models_says_what_ships_and_how_good_it_is(cli):
+    found = {model["name"]: model for model in cli("models", "--json").json}
+    assert 0.5 < found["house/emotion-judge"]["measured"]["macro_f1"] < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("build", "paintings"), "unknown corpus 'paintings'"),
+        (("build", "reddit", "--profile", "laptop"), "unknown profile 'laptop'"),
+        (("build", "reddit", "--set", "reddit.balanced.tolerence=1"), "did you mean tolerance"),
+        (("build", "reddit", "--source", "nowhere.zst"), "nowhere.zst"),
+        (("validate", "nowhere"), "is no release"),
+        (("verify", "nowhere"), "is no release"),
+        (("pull", "reddit", "--version", "9.9.9"), "9.9.9"),
+    ],
+)
+def test_a_users_mistake_is_one_clear_line_and_exit_code_2(cli, tmp_path, arguments, said):
+    ran = cli(*arguments, home=tmp_path)
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_debug_shows_the_traceback(cli, tmp_path):
+    assert "Traceback" in cli("build", "paintings", "--debug", home=tmp_path).err
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
+    command = [str(Path(sys.executable).parent / "corpusmith"), "build", "reddit", "--profile", "smoke"]
+    command += ["--home", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not segments(tmp_path):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert "To go on from here: corpusmith build reddit --profile smoke" in said
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_json_goes_to_standard_output_alone(built, cli):
+    ran = cli("build", "reddit", "--profile", "smoke", "--json", home=built)
+    assert json.loads(ran.out)["rows"] == 56
