@@ -14,8 +14,9 @@ import numpy.typing as npt
 import polars as pl
 import zstandard
 
-from assets.reddit.grammar import STEP, Grammar, Seeds, below, mix, phrases
+from assets.reddit.grammar import Grammar, phrases
 from corpusmith.errors import SettingsError
+from corpusmith.work.draws import STEP, Seeds, below, mix
 
 PHRASES = Path(__file__).with_name("demo_phrases")
 

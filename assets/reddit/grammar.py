@@ -12,25 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-Seeds = npt.NDArray[np.uint64]
+from corpusmith.work.draws import STEP, Seeds, below
+
 Phrases = Mapping[str, Iterable[str]]
 
 SLOT = re.compile(r"\{(\w+)\}")
-STEP = np.uint64(0x9E3779B97F4A7C15)
-
-
-def mix(seeds: Seeds) -> Seeds:
-    """Each number scrambled: the finaliser of SplitMix64 (Steele, Lea and Flood 2014); the same on every machine."""
-    seeds = seeds + STEP
-    seeds = (seeds ^ (seeds >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    seeds = (seeds ^ (seeds >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return seeds ^ (seeds >> np.uint64(31))
-
-
-def below(seeds: Seeds, limits: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """A number from 0 up to each limit (below 2^32), drawn by each seed; shape of ``seeds``, int64."""
-    limited = (mix(seeds) >> np.uint64(32)) * np.asarray(limits, dtype=np.uint64)
-    return (limited >> np.uint64(32)).astype(np.int64)
 
 
 def phrases(text: str) -> dict[str, Any]:
