@@ -151,7 +151,10 @@ class ExpectProbabilitiesToSumToOne(RowsExpectation):
 
 
 class ExpectMostProbableLabel(RowsExpectation):
-    """``label`` is the most probable one of ``p_<label>``, and ``confidence`` is its probability."""
+    """``label`` is the most probable one of ``p_<label>``, and ``confidence`` is its probability.
+
+    Labels that are none of ``labels`` are left to another expectation.
+    """
 
     label: str
     labels: list[str]
@@ -167,7 +170,7 @@ class ExpectMostProbableLabel(RowsExpectation):
         confident = (pl.col(self.confidence) - most).abs() <= 1e-5
         holds = (own >= most) & confident
         said = pl.format("{} at {} (confidence {}), the highest is {}", self.label, own, self.confidence, most)
-        return rows.filter(~holds.fill_null(False)).select("key", value=said)
+        return rows.filter(~holds).select("key", value=said)
 
 
 class ExpectWords(RowsExpectation):

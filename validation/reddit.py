@@ -215,7 +215,7 @@ def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame) -> dict[str, Table]:
     )
     expectations: dict[str, Expectation] = {
         "rejected_reasons_known": gx.ExpectColumnValuesToMatchRegex(
-            column="reasons", regex=f"^({codes})( ({codes}))*$"
+            column="reasons", regex=f"^(?:{codes})(?: (?:{codes}))*$"
         ),
         "rejected_values_present": own.ExpectRequiredValues(required=_required(REJECTED, but="reasons")),
         "rejected_no_personal_data": own.ExpectNoPersonalData(column_list=["text", "source_text", "asked"]),

@@ -10,7 +10,7 @@ from corpusmith.emotions import EMOTIONS
 from corpusmith.work.plan import canonical, fingerprint, keys, seeds
 from validation.schema import REJECTED, RELEASE, schema
 
-EACH = 40
+EACH = 60
 SPLITS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 WORDS = [
     first + second for first in ("ba", "de", "ki", "lo", "mu", "na") for second in ("ra", "te", "sil", "mon", "dup")
