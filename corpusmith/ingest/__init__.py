@@ -1,1 +1,5 @@
-"""Readers of sources: dump files, tables and Hub datasets, in bounded memory."""
+"""Read dumps and tables of Reddit text as rows of one form, in bounded memory."""
+
+from corpusmith.ingest.sources import read
+
+__all__ = ["read"]

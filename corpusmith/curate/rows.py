@@ -1,0 +1,47 @@
+"""Change only those rows of a column that need it, so that a rare and slow rule costs little."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+
+def changed_where(texts: pl.Series, mask: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """The texts, with ``change`` applied to those where ``mask`` is true; nulls in the mask are false."""
+    places = mask.arg_true()
+    if not len(places):
+        return texts
+    if len(places) == len(texts):
+        return change(texts)
+    order = np.arange(len(texts))
+    order[places.to_numpy()] = len(texts) + np.arange(len(places))
+    return pl.concat([texts, change(texts.gather(places))]).gather(order)
+
+
+def where_regex(texts: pl.Series, hint: str | list[str], rules: list[tuple[str, str]]) -> pl.Series:
+    """The texts, with each rule (regex, replacement) applied in turn to those that hold ``hint``.
+
+    ``hint`` is a literal, or several of which any will do: looking for them is some ten times as fast as a regex.
+    """
+    mask = texts.str.contains(hint, literal=True) if isinstance(hint, str) else contains_any(texts, hint)
+
+    def change(found: pl.Series) -> pl.Series:
+        for pattern, replacement in rules:
+            found = found.str.replace_all(pattern, replacement)
+        return found
+
+    return changed_where(texts, mask, change)
+
+
+def contains_any(texts: pl.Series, hints: list[str]) -> pl.Series:
+    """Which texts hold one of the literals."""
+    return texts.str.contains_any(hints)
+
+
+def matching(texts: pl.Series, hints: list[str], pattern: str) -> pl.Series:
+    """Which texts match a regex, looked for only in those that hold one of the hints; a null does not."""
+    hinted = contains_any(texts, hints).fill_null(False)
+    found = np.zeros(len(texts), dtype=np.bool_)
+    places = hinted.arg_true().to_numpy()
+    found[places] = texts.gather(places).str.contains(pattern).to_numpy()
+    return pl.Series(found)
