@@ -31,7 +31,7 @@ def sources(data: Path) -> dict[str, pl.DataFrame]:
 def tokens(texts: dict[str, pl.DataFrame], tokenizer: Any, share: float, cached: Path) -> dict[str, Any]:
     """The packed rows of the run, from the cache when they are there."""
     if not cached.exists():
-        np.savez(cached, **packed(*encoded(tokenizer, examples(texts, share))))
+        np.savez(cached, allow_pickle=False, **packed(*encoded(tokenizer, examples(texts, share))))
     with np.load(cached) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

@@ -22,7 +22,7 @@ def untrained(tokenizer: Any) -> Any:
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(SEED)
-    return Qwen3ForCausalLM(
+    model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=VOCABULARY,
             hidden_size=256,
@@ -36,9 +36,10 @@ def untrained(tokenizer: Any) -> Any:
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
-            attn_implementation="eager",
         )
     )
+    model.set_attn_implementation("eager")  # packed rows need a mask, for which fused attention is slow on a CPU
+    return model
 
 
 def train(model: Any, batches: dict[str, np.ndarray[Any, Any]], steps: int, checkpoint: Path) -> None:

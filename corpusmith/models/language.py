@@ -131,6 +131,7 @@ def _explained(name: str) -> Iterator[None]:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+    from safetensors import SafetensorError
 
     try:
         yield
@@ -153,6 +154,8 @@ def _explained(name: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise ModelError(f"{name} cannot be loaded: {_brief(error)}") from error
+    except SafetensorError as error:
+        raise ModelError(f"{name}: its weights are damaged ({_brief(error)}); fetch or copy them again") from error
     except (ValueError, KeyError) as error:
         raise ModelError(f"{name} is not a causal language model that transformers knows: {_brief(error)}") from error
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ HOUSE_MODEL: Final = "house/language"
 LONGEST_TOKENS: Final = 64  # of a house comment
 LONGEST_ANSWER: Final = 512  # tokens of a JSON answer with a text
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 TEXT: Final = pa.schema([pa.field("text", pa.string())])
 REWRITE: Final = pa.schema([pa.field("rewrite", pa.string())])
 TEXT_AND_TOKENS: Final = pa.schema([pa.field("text", pa.string()), pa.field("tokens", pa.int32())])
@@ -33,7 +33,7 @@ class ChatMaker:
 
     ask: a row (a dict of inputs) to a conversation. read: an answer to the made columns, or None if it is malformed.
     rounds: how often a row is asked at most, each time with another seed. otherwise: what a row is made that stays
-    malformed; without it such a row fails, alone: the answers of its batch-mates are kept for when the batch is split.
+    malformed; without it such a row fails, alone: what its batch-mates got is kept for when the batch is split.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ChatMaker:
         self.ask, self.read, self.otherwise = ask, read, otherwise
         self.answer_schema, self.max_tokens, self.rounds = answer_schema, max_tokens, rounds
         self.batch_rows = chat.batch_rows
-        self._kept: dict[str, Row] = {}
+        self._kept: dict[str, Row | UnansweredError] = {}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,39 +74,49 @@ class ChatMaker:
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """One row of ``schema`` for each row; raises UnansweredError when a row has no answer that can be read."""
-        keys = rows["key"].to_pylist()
         questions = {row["key"]: self.ask(row) for row in rows.to_pylist()}
-        made = {key: self._kept[key] for key in keys if key in self._kept}
-        failures: dict[str, UnansweredError] = {}
+        results = {key: self._kept.pop(key) for key in questions if key in self._kept}
+        results |= self._asked({key: question for key, question in questions.items() if key not in results})
+        failures = [result for result in results.values() if _failed(result)]
+        if failures:
+            if len(questions) > 1:
+                self._kept |= results
+            raise failures[0]
+        made = [results[key] for key in rows["key"].to_pylist()]
+        return pa.RecordBatch.from_pylist(made, schema=self.schema)
+
+    def _asked(self, questions: Mapping[str, Conversation]) -> dict[str, Row | UnansweredError]:
+        """What is read of each question's answer, by key; malformed ones are asked again, ``rounds`` times in all."""
+        results: dict[str, Row | UnansweredError] = {}
+        waiting = list(questions)
         for number in range(self.rounds):
-            missing = [key for key in questions if key not in made]
-            if not missing:
+            if not waiting:
                 break
-            drawn = seeds(missing) + np.uint64(number)
-            asked = [questions[key] for key in missing]
-            answers = self.chat.answer(asked, drawn, self.max_tokens, self.answer_schema)
-            for key, answer in zip(missing, answers, strict=True):
-                result = answer if isinstance(answer, UnansweredError) else self.read(answer)
-                if isinstance(result, UnansweredError):
-                    failures[key] = result
-                elif result is not None:
-                    made[key] = result
-                elif self.otherwise is not None and number + 1 == self.rounds:
-                    made[key] = self.otherwise
-                else:
-                    failures[key] = UnansweredError(f"{self.chat.name} gave a malformed answer: {str(answer)[:200]!r}")
-        left = [failures[key] for key in questions if key not in made]
-        self._kept = made if left else {}
-        if left:
-            raise left[0]
-        return pa.RecordBatch.from_pylist([dict(made[key]) for key in keys], schema=self.schema)
+            drawn = seeds(waiting) + np.uint64(number)
+            answers = self.chat.answer([questions[key] for key in waiting], drawn, self.max_tokens, self.answer_schema)
+            answered = dict(zip(waiting, answers, strict=True))
+            for key, answer in answered.items():
+                results[key] = answer if isinstance(answer, UnansweredError) else self._result(answer, number)
+            # only what was malformed: where the chat itself gave up, it has tried often enough
+            waiting = [key for key in waiting if _failed(results[key]) and not _failed(answered[key])]
+        return results
+
+    def _result(self, answer: str, number: int) -> Row | UnansweredError:
+        read = self.read(answer)
+        if read is not None:
+            return read
+        if self.otherwise is not None and number + 1 == self.rounds:
+            return self.otherwise
+        return UnansweredError(f"{self.chat.name} gave a malformed answer: {answer[:200]!r}")
 
 
 class HouseGenerator(ChatMaker):
     """Writes a comment of an emotion with the house LM: inputs emotion and number, makes text and its tokens."""
 
-    def __init__(self, temperature: float = 0.8, top_p: float = 0.9, batch_rows: int = 256) -> None:
-        chat = LocalChat(HOUSE_MODEL, temperature=temperature, top_p=top_p, batch_rows=batch_rows)
+    def __init__(
+        self, model: str = HOUSE_MODEL, temperature: float = 0.8, top_p: float = 0.9, batch_rows: int = 256
+    ) -> None:
+        chat = LocalChat(model, temperature=temperature, top_p=top_p, batch_rows=batch_rows)
 
         def read(answer: str) -> Row | None:
             text = " ".join(answer.split())
@@ -196,6 +206,10 @@ def emotion_of(answer: str) -> str | None:
     named = (parsed(answer) or {}).get("emotion")
     named = named.strip().lower() if isinstance(named, str) else None
     return named if named in EMOTIONS else None
+
+
+def _failed(result: object) -> TypeGuard[UnansweredError]:
+    return isinstance(result, UnansweredError)
 
 
 def _text(answer: str) -> Row | None:

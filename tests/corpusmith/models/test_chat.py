@@ -1,0 +1,243 @@
+"""Conversations with a real HTTP server that misbehaves, and with the house LM in this process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from corpusmith.errors import ModelError
+from corpusmith.models import prompts
+from corpusmith.models.chat import ATTEMPTS, LocalChat, ServerChat, UnansweredError
+
+Reply = tuple[int, bytes, dict[str, str]]
+
+
+class Server(ThreadingHTTPServer):
+    """Speaks the OpenAI protocol; ``behave`` makes the reply to a question, given how often it was asked before."""
+
+    daemon_threads = True
+
+    def __init__(self, behave: Callable[[str, int], Reply]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behave = behave
+        self.lock = threading.Lock()
+        self.asked: dict[str, int] = defaultdict(int)
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.under_way = self.most_under_way = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gave up on a slow reply is no news."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        question = body["messages"][-1]["content"]
+        server = self.server
+        with server.lock:
+            before = server.asked[question]
+            server.asked[question] += 1
+            server.requests.append((self.path, dict(self.headers), body))
+            server.under_way += 1
+            server.most_under_way = max(server.most_under_way, server.under_way)
+        try:
+            status, content, headers = server.behave(question, before)
+        finally:
+            with server.lock:
+                server.under_way -= 1
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+def said(text: str) -> Reply:
+    return 200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode(), {}
+
+
+@contextmanager
+def served(behave: Callable[[str, int], Reply]) -> Iterator[Server]:
+    server = Server(behave)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def asking(*questions: str) -> list[prompts.Conversation]:
+    return [[{"role": "user", "content": question}] for question in questions]
+
+
+def seeds(*values: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    return np.array(values, dtype=np.uint64)
+
+
+def chat(server: Server, **settings: Any) -> ServerChat:
+    return ServerChat("a-model", server.url, **{"first_wait": 0.01, **settings})
+
+
+def test_answers_come_in_the_order_of_the_questions_and_no_more_are_under_way_than_allowed() -> None:
+    def behave(question: str, before: int) -> Reply:
+        time.sleep(0.03 if int(question) % 2 else 0.01)
+        return said(f"answer {question}")
+
+    with served(behave) as server:
+        answers = chat(server, concurrency=4).answer(asking(*map(str, range(24))), seeds(*range(24)), 8, None)
+        assert answers == [f"answer {n}" for n in range(24)]
+        assert 1 < server.most_under_way <= 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (429, b"slow down", {"Retry-After": "0.02"}),
+        (429, b"slow down", {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        (500, b"oops", {}),
+        (503, b"", {}),
+        (200, b'{"choices": [', {}),
+        (200, b'{"choices": []}', {}),
+        (200, b'{"choices": [{"message": {"content": null}}]}', {}),
+        (200, b"\xff\xfe", {}),
+    ],
+)
+def test_a_passing_fault_is_tried_again(fault: Reply) -> None:
+    with served(lambda question, before: fault if before < 2 else said("well")) as server:
+        assert chat(server).answer(asking("q"), seeds(1), 8, None) == ["well"]
+        assert server.asked["q"] == 3
+
+
+def test_a_slow_answer_is_given_up_and_asked_for_again() -> None:
+    def behave(question: str, before: int) -> Reply:
+        if not before:
+            time.sleep(1.0)
+        return said("in time")
+
+    with served(behave) as server:
+        began = time.monotonic()
+        assert chat(server, timeout=0.2).answer(asking("q"), seeds(1), 8, None) == ["in time"]
+        assert time.monotonic() - began < 0.9
+
+
+def test_a_row_that_never_gets_an_answer_fails_alone_and_attempts_are_bounded() -> None:
+    with served(lambda question, before: (500, b"no", {}) if question == "bad" else said("fine")) as server:
+        answers = chat(server).answer(asking("a", "bad", "b"), seeds(1, 2, 3), 8, None)
+        assert answers[0] == answers[2] == "fine"
+        assert isinstance(answers[1], UnansweredError)
+        assert "500" in str(answers[1])
+        assert server.asked["bad"] == ATTEMPTS
+
+
+def test_a_question_that_the_server_refuses_is_not_asked_again() -> None:
+    with served(lambda question, before: (400, b"too long for the context", {})) as server:
+        (answer,) = chat(server).answer(asking("q"), seeds(1), 8, None)
+        assert isinstance(answer, UnansweredError)
+        assert "too long" in str(answer)
+        assert server.asked["q"] == 1
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "OPENAI_API_KEY"), (403, "OPENAI_API_KEY"), (404, "a-model")])
+def test_a_wrong_key_or_model_stops_everything_with_what_to_do(
+    status: int, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    with (
+        served(lambda question, before: (status, b"Incorrect API key provided: sk-very-secret", {})) as server,
+        pytest.raises(ModelError, match=hint) as raised,
+    ):
+        chat(server).answer(asking("a", "b"), seeds(1, 2), 8, None)
+    assert "very-secret" not in str(raised.value)
+
+
+def test_the_key_is_sent_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    caplog.set_level(logging.DEBUG)
+
+    def behave(question: str, before: int) -> Reply:
+        return (400, b"bad key sk-very-secret", {}) if question == "bad" else said("fine")
+
+    with served(behave) as server:
+        talk = chat(server)
+        answers = talk.answer(asking("good", "bad"), seeds(1, 2), 8, None)
+        assert {headers["Authorization"] for _, headers, _ in server.requests} == {"Bearer sk-very-secret"}
+    shown = f"{talk!r} {talk.provenance} {talk.settings} {answers} {caplog.text}"
+    assert "very-secret" not in shown
+
+
+def test_a_password_in_the_address_is_in_no_provenance() -> None:
+    talk = ServerChat("m", "https://me:hunter2@example.org/v1?token=abc")
+    assert talk.provenance["server"] == "https://example.org/v1"
+
+
+def test_the_request_carries_seed_limit_and_schema() -> None:
+    with served(lambda question, before: said("x")) as server:
+        chat(server, temperature=0.3).answer(asking("q"), seeds(2**62 + 5), 77, prompts.EMOTION_ANSWER)
+        path, _, body = server.requests[0]
+    assert path == "/v1/chat/completions"
+    assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("a-model", 77, 0.3, 5)
+    assert body["response_format"]["json_schema"]["schema"] == prompts.EMOTION_ANSWER
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    talk = ServerChat("m", f"http://127.0.0.1:{port}/v1", first_wait=0.01)
+    with pytest.raises(ModelError, match=f"127.0.0.1:{port}.*llm_url"):
+        talk.answer(asking("q"), seeds(1), 8, None)
+
+
+def test_no_questions_no_request() -> None:
+    assert ServerChat("m", "http://127.0.0.1:9/v1").answer([], seeds(), 8, None) == []
+    assert LocalChat("house/language").answer([], seeds(), 8, None) == []
+
+
+def test_a_row_does_not_depend_on_its_batch_mates() -> None:
+    questions = [
+        prompts.write("joy"),
+        prompts.classify("What a day that was"),
+        prompts.write("fear"),
+        prompts.write("joy"),
+    ]
+    drawn = seeds(11, 12, 13, 14)
+    together = LocalChat("house/language").answer(questions, drawn, 24, None)
+    talk = LocalChat("house/language", batch_rows=1)
+    alone = [talk.answer([question], drawn[n : n + 1], 24, None)[0] for n, question in enumerate(questions)]
+    assert together == alone
+    assert together[0] != together[3]  # same question, other seed
+
+
+def test_temperature_zero_needs_no_seed() -> None:
+    talk = LocalChat("house/language", temperature=0)
+    question = [prompts.classify("Thank you so much, I love it!")]
+    assert talk.answer(question, seeds(1), 16, None) == talk.answer(question, seeds(2), 16, None)
+
+
+def test_an_answer_is_never_longer_than_its_limit() -> None:
+    talk = LocalChat("house/language")
+    (answer,) = talk.answer([prompts.write("sadness")], seeds(5), 3, None)
+    assert len(talk.language.tokenizer.encode(answer)) <= 3

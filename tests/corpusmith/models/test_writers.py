@@ -1,0 +1,182 @@
+"""Makers over a chat: what is asked, what is read, and what becomes of answers that cannot be read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.models.chat import Schema, Seeds, UnansweredError
+from corpusmith.models.classify import LABELS
+from corpusmith.models.prompts import Conversation
+from corpusmith.models.writers import (
+    ChatMaker,
+    HouseGenerator,
+    LlmClassifier,
+    LlmGenerator,
+    LlmRewriter,
+    emotion_of,
+    parsed,
+)
+from corpusmith.work.ledger import Ledger
+from corpusmith.work.plan import keys
+from corpusmith.work.produce import produce
+
+
+@dataclass
+class Scripted:
+    """A chat that answers by a function of the question and how often it was asked: the server's side of a test."""
+
+    reply: Callable[[str, int], str | UnansweredError]
+    name: str = "scripted"
+    revision: str = "1"
+    batch_rows: int = 8
+    settings: dict[str, Any] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    seeds: list[int] = field(default_factory=list)
+    limits: set[int] = field(default_factory=set)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return {"model": self.name, "revision": self.revision}
+
+    def answer(
+        self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
+    ) -> list[str | UnansweredError]:
+        answers = []
+        for conversation in conversations:
+            question = conversation[-1]["content"]
+            answers.append(self.reply(question, self.asked[question]))
+            self.asked[question] += 1
+        self.seeds += seeds.tolist()
+        return answers
+
+
+def batch(maker: ChatMaker, **columns: list[Any]) -> pa.RecordBatch:
+    rows = pl.DataFrame(columns)
+    rows = rows.insert_column(0, keys(rows, maker.fingerprint, maker.inputs))
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
+
+
+def test_the_house_generator_writes_whole_comments_of_each_emotion_again_and_again_the_same() -> None:
+    maker = HouseGenerator()
+    rows = batch(maker, emotion=[*EMOTIONS] * 2, number=[0] * 7 + [1] * 7)
+    made = maker.make(rows)
+    assert made.schema == maker.schema
+    texts = made["text"].to_pylist()
+    assert len(set(texts)) == len(texts)
+    assert all(text.strip() == text and text for text in texts)
+    assert all(0 < tokens < 64 for tokens in made["tokens"].to_pylist())
+    assert HouseGenerator().make(rows.slice(3, 2)).to_pylist() == made.slice(3, 2).to_pylist()
+
+
+def test_the_generator_shows_examples_and_reads_json() -> None:
+    chat = Scripted(lambda question, before: json.dumps({"text": f" like {len(question)} "}))
+    maker = LlmGenerator(chat)
+    made = maker.make(batch(maker, emotion=["fear"], examples=[["It is dark.", "Who is there?"]], number=[3]))
+    (question,) = chat.asked
+    assert "fear" in question
+    assert "- It is dark.\n- Who is there?" in question
+    assert "in a similar style, tone, and length" in question
+    assert made["text"].to_pylist() == [f"like {len(question)}"]
+
+
+def test_the_rewriter_makes_a_column_of_its_own_beside_its_source() -> None:
+    maker = LlmRewriter(Scripted(lambda question, before: '{"text": "I am furious that the bus was late."}'))
+    made = maker.make(batch(maker, text=["The bus was late."], target=["anger"]))
+    assert made.to_pylist() == [{"rewrite": "I am furious that the bus was late."}]
+
+
+def test_a_malformed_answer_is_asked_for_again_with_another_seed() -> None:
+    chat = Scripted(lambda question, before: "Sure! Here you go" if before < 2 else '{"text": "third time"}')
+    maker = LlmRewriter(chat)
+    made = maker.make(batch(maker, text=["a b c"], target=["joy"]))
+    assert made["rewrite"].to_pylist() == ["third time"]
+    assert len(set(chat.seeds)) == 3
+
+
+def test_a_row_without_a_readable_answer_fails_alone_and_its_batch_mates_are_not_asked_again(tmp_path: Path) -> None:
+    chat = Scripted(lambda question, before: "nonsense" if "bad" in question else '{"text": "fine"}')
+    plan = pl.DataFrame({"text": ["one", "two", "bad", "four", "five"], "target": ["joy"] * 5})
+    made = produce(plan.lazy(), LlmRewriter(chat), Ledger(tmp_path), max_failure_rate=0.5).collect()
+    assert made["text"].to_list() == ["one", "two", "four", "five"]
+    assert {times for question, times in chat.asked.items() if "bad" not in question} == {1}
+
+
+def test_a_server_s_failure_on_one_row_is_that_row_s(tmp_path: Path) -> None:
+    chat = Scripted(lambda question, before: UnansweredError("500") if "bad" in question else '{"emotion": "joy"}')
+    plan = pl.DataFrame({"text": ["one", "bad", "three"]})
+    made = produce(plan.lazy(), LlmClassifier(chat), Ledger(tmp_path), max_failure_rate=0.5).collect()
+    assert made["text"].to_list() == ["one", "three"]
+
+
+def test_an_unreadable_label_is_null_so_that_coverage_can_be_counted() -> None:
+    answers = {
+        "a": '{"emotion": "Anger"}',
+        "b": "I cannot say",
+        "c": '{"emotion": "rage"}',
+        "d": '{"emotion": ["joy"]}',
+    }
+    maker = LlmClassifier(Scripted(lambda question, before: answers[question[-1]]))
+    made = maker.make(batch(maker, text=list(answers)))
+    assert made.schema == LABELS
+    assert made["emotion"].to_pylist() == ["anger", None, None, None]
+    assert made["p_anger"].to_pylist() == [1.0, None, None, None]
+    assert made["confidence"].null_count == 3
+
+
+def test_equal_rows_are_asked_once() -> None:
+    chat = Scripted(lambda question, before: '{"emotion": "joy"}')
+    maker = LlmClassifier(chat)
+    assert maker.make(batch(maker, text=["same", "same"]))["emotion"].to_pylist() == ["joy", "joy"]
+    assert chat.asked.total() == 1
+
+
+def test_the_fingerprint_follows_model_revision_and_settings() -> None:
+    def reply(question: str, before: int) -> str:
+        return ""
+
+    chats = [
+        Scripted(reply),
+        Scripted(reply, name="b"),
+        Scripted(reply, revision="2"),
+        Scripted(reply, settings={"t": 1}),
+    ]
+    assert len({LlmRewriter(chat).fingerprint for chat in chats}) == 4
+    assert LlmRewriter(chats[0]).fingerprint == LlmRewriter(Scripted(reply)).fingerprint
+    assert json.dumps(LlmRewriter(chats[0]).provenance)
+
+
+@pytest.mark.parametrize(
+    ("answer", "emotion"),
+    [
+        ('{"emotion": "joy"}', "joy"),
+        ('```json\n{"emotion": "fear"}\n```', "fear"),
+        ('<think>{"emotion": "joy"}? no</think>\n{"emotion": " Sadness "}', "sadness"),
+        ('Set {x}: {"emotion": "disgust"} as asked', "disgust"),
+        ('{"emotion": "joy"', None),
+        ("joy", None),
+        ('["joy"]', None),
+        ('{"emotion": null}', None),
+        ("{" * 5000, None),
+        ("", None),
+    ],
+)
+def test_an_answer_is_read_for_its_first_json_object(answer: str, emotion: str | None) -> None:
+    assert emotion_of(answer) == emotion
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet='{}[]":,\\ abctruefalsn0', max_size=60))
+def test_reading_an_answer_never_raises(answer: str) -> None:
+    assert parsed(answer) is None or isinstance(parsed(answer), dict)
