@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from corpusmith.curate.similar import Rows, Sets, across, gather, neighbours, shared, similar
+from corpusmith.curate.similar_pairs import Rows, Sets, across, gather, neighbours, shared, similar
 from corpusmith.errors import SettingsError
 
 THRESHOLD = 0.8

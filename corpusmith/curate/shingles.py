@@ -1,9 +1,7 @@
 """Turn many texts at once into sets of hashed word shingles, without a Python step for any one of them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
-from os import cpu_count
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +43,7 @@ def shingles(texts: pl.Series, words: int) -> Shingles:
     words is one shingle, and so is a text without any word. A null counts as an empty text.
     """
     table = texts.fill_null("").str.to_lowercase() + " "
-    with ThreadPoolExecutor(cpu_count()) as pool:  # numpy and polars let go of the interpreter
-        parts = list(pool.map(lambda part: _shingles(part, words), _parts(table)))
+    parts = [_shingles(part, words) for part in _parts(table)]
     return Shingles(*map(np.concatenate, zip(NONE, *parts, strict=True)))
 
 

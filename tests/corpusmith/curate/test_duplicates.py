@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusmith.curate import similar
+from corpusmith.curate import similar_pairs
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates, similar_to
 from corpusmith.curate.shingles import shingles
 from corpusmith.errors import SettingsError
@@ -103,7 +103,7 @@ def test_the_sizes_of_batches_do_not_change_the_clusters(texts: list[str], size:
     whole = near_duplicates(table(texts))
     with pytest.MonkeyPatch.context() as patch:
         for setting in ("BATCH_ROWS", "SLICE_ROWS", "PAIRS_AT_ONCE", "SHINGLES_AT_ONCE"):
-            patch.setattr(similar, setting, size)
+            patch.setattr(similar_pairs, setting, size)
         patch.setattr("corpusmith.curate.shingles.ROWS_AT_ONCE", size)
         patch.setattr("corpusmith.curate.shingles.BYTES_AT_ONCE", 10 * size)
         assert near_duplicates(table(texts)).equals(whole)

@@ -7,11 +7,13 @@ share one are all there can be, and counting their common shingles settles each.
 left to chance: no similar pair is missed, and none is reported that is not.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +23,10 @@ from corpusmith.curate.shingles import NONE, shingles
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
-BATCH_ROWS = 1 << 14  # read from the source at once
+BATCH_ROWS = 1 << 13  # read from the source at once
 SLICE_ROWS = 1 << 12  # whose shingles are put in order at once
 BANDS = 16  # parts that the shared shingles are joined in, one after the other
 PAIRS_AT_ONCE = 1 << 18
@@ -56,17 +60,27 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
     path = folder / "shingles"
     counts = np.zeros(1 << COUNTERS, np.uint32)
     keys, made = [pl.Series("key", [], pl.String)], [NONE]
-    with path.open("wb") as file:
-        for batch in texts.select("key", "text").collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-            part = shingles(batch["text"], words)
+    batches = texts.select("key", "text").collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+    with path.open("wb") as file, ThreadPoolExecutor(cpu_count()) as pool:
+        for key, part in _ahead(pool, lambda batch: (batch["key"], shingles(batch["text"], words)), batches):
             part.hashes.tofile(file)
             np.add.at(counts, (part.hashes >> np.uint32(32 - COUNTERS)).astype(np.int64), np.uint32(1))
-            keys.append(batch["key"])
+            keys.append(key)
             made.append(part._replace(hashes=part.hashes[:0]))
     sizes, _, digests, parities = map(np.concatenate, zip(*made, strict=True))
     starts = sizes.cumsum(dtype=np.int64) - sizes
     hashes = np.memmap(path, np.uint32, "r") if len(sizes) else np.empty(0, np.uint32)
     return Sets(pl.concat(keys), sizes.astype(np.int64), digests, parities, starts, hashes, counts)
+
+
+def _ahead(pool: ThreadPoolExecutor, make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """What ``make`` makes of each item, in order, with a few being made in threads ahead of what is asked for."""
+    waiting: deque[Future[Made]] = deque()
+    for item in items:
+        waiting.append(pool.submit(make, item))
+        if len(waiting) > 2 * (cpu_count() or 1):
+            yield waiting.popleft().result()
+    yield from (future.result() for future in waiting)
 
 
 def shared(sets: Sets, rows: Rows, threshold: float, folder: Path) -> Iterator[tuple[npt.NDArray[np.uint32], Rows]]:
@@ -82,7 +96,7 @@ def shared(sets: Sets, rows: Rows, threshold: float, folder: Path) -> Iterator[t
     edges = np.arange(1, BANDS, dtype=np.uint64) << np.uint64(60)
     with ThreadPoolExecutor(cpu_count()) as pool:
         slices = [rows[start : start + SLICE_ROWS] for start in range(0, len(rows), SLICE_ROWS)]
-        for prefix in pool.map(lambda part: _prefixes(sets, part, threshold), slices):
+        for prefix in _ahead(pool, lambda part: _prefixes(sets, part, threshold), slices):
             for file, part in zip(files, np.split(prefix, np.searchsorted(prefix, edges)), strict=True):
                 part.tofile(file)
     for file, path in zip(files, paths, strict=True):

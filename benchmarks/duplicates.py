@@ -1,0 +1,214 @@
+"""Normalise → exact and near-duplicates → personal data → Parquet, against the peers, on known duplicates.
+
+python benchmarks/duplicates.py [--documents 60000] [--runs 5] [--peers-python /path/to/python] [--only daft rensa]
+
+The peers live in a virtual environment of their own (they pin other versions of our dependencies):
+python -m venv peers && peers/bin/pip install -r benchmarks/requirements.txt. Without --peers-python they are skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import psutil
+
+PEERS_SCRIPT = Path(__file__).with_name("duplicates_peers.py")
+PEERS = ("daft", "rensa", "datatrove, whitespace tokens", "datatrove", "data-juicer")
+OURS = "corpusmith"
+WORDS = 3  # of a shingle, for every system
+PERSONAL = ("mail me at {}.{}@example.com", "see https://www.example.org/{}/{}", "as u/{}_{} said", "call 555-010-{}{}")
+
+
+@dataclass
+class Documents:
+    """A file of documents (id, text) and the pairs of ids in it that are duplicates by Jaccard 0.8."""
+
+    path: Path
+    pairs: np.ndarray
+    rows: int
+    characters: float
+
+
+def documents(folder: Path, rows: int) -> Documents:
+    """``rows`` texts of about 530 characters; a tenth are copies of others, a tenth copies with 1 to 5 new words."""
+    rng = np.random.default_rng(0)
+    syllables = ["ba", "co", "di", "fu", "le", "mo", "ne", "pa", "ri", "su", "ta", "vo", "wi", "ex", "an", "or", "st"]
+    lengths = rng.choice([1, 2, 3, 4, 5], 40_000, p=[0.05, 0.4, 0.35, 0.15, 0.05])
+    vocabulary = np.array(["".join(rng.choice(syllables, length)) for length in lengths])
+    often = 1 / np.arange(10, len(vocabulary) + 10)  # Zipf–Mandelbrot
+    often /= often.sum()
+
+    originals = rng.choice(vocabulary, (rows - 2 * (rows // 10), 80), p=often)
+    copies = originals[: rows // 10]
+    edited = originals[rows // 10 : 2 * (rows // 10)].copy()
+    edits = rng.integers(1, 6, len(edited))
+    new = rng.random(edited.shape).argsort(axis=1) < edits[:, None]
+    edited[new] = rng.choice(vocabulary, int(new.sum()), p=often)
+
+    order = rng.permutation(rows)
+    words = np.concatenate([originals, copies, edited])
+    partner = np.concatenate([np.arange(rows - 2 * (rows // 10)), np.arange(2 * (rows // 10))])
+    place = np.empty(rows, np.int64)
+    place[order] = np.arange(rows)
+    texts = [sentences(words[row], partner[row]) for row in order]
+    pairs = [(place[partner[row]], place[row]) for row in range(len(originals), rows)]
+    pairs = [(a, b) for a, b in pairs if jaccard(texts[a], texts[b]) >= 0.8]
+    path = folder / "documents.parquet"
+    pl.DataFrame({"id": np.arange(rows), "text": texts}).write_parquet(path)
+    return Documents(path, np.array(pairs), rows, float(np.mean([len(text) for text in texts])))
+
+
+def sentences(words: np.ndarray, number: int) -> str:
+    """Words as prose: capitals, commas and full stops, and in every tenth text something personal."""
+    parts = [" ".join(part).capitalize() for part in np.array_split(words, 8)]
+    if number % 10 == 0:
+        parts[3] = PERSONAL[number // 10 % 4].format(words[0], words[1])
+    return ". ".join(parts) + "."
+
+
+def jaccard(left: str, right: str) -> float:
+    """Of the sets of word shingles, without case and punctuation."""
+    words = [re.findall(r"[a-z0-9]+", text.lower()) for text in (left, right)]
+    a, b = ({tuple(text[i : i + WORDS]) for i in range(len(text) - WORDS + 1)} for text in words)
+    return len(a & b) / len(a | b)
+
+
+def ours(source: Path, target: Path) -> None:
+    from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
+    from corpusmith.curate.markup import normalise
+    from corpusmith.curate.privacy import scrub
+
+    texts = pl.read_parquet(source).select(pl.col("id").cast(pl.String).alias("key"), "text")
+    texts = texts.with_columns(in_threads(normalise, texts["text"]))
+    exact = exact_duplicates(texts.lazy())
+    texts = texts.join(exact, on="key", how="anti", maintain_order="left")
+    near = near_duplicates(texts.lazy(), words=WORDS)
+    copies = near.filter(pl.col("duplicate_of").is_not_null())
+    kept = texts.join(copies, on="key", how="anti", maintain_order="left")
+    kept = kept.with_columns(in_threads(scrub, kept["text"]))
+    kept.select(pl.col("key").cast(pl.Int64).alias("id"), "text").write_parquet(target)
+
+
+def in_threads(step: Callable[[pl.Series], pl.Series], texts: pl.Series) -> pl.Series:
+    """What ``step`` makes of the texts, in batches, as the pipeline does."""
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        return pl.concat(list(pool.map(step, (texts[start : start + 4096] for start in range(0, len(texts), 4096)))))
+
+
+def found(documents: Documents, kept: np.ndarray) -> tuple[float, float]:
+    """Recall and precision: how many of the duplicates were dropped, how many of what was dropped were duplicates."""
+    is_kept = np.zeros(documents.rows, bool)
+    is_kept[kept] = True
+    dropped = ~is_kept[documents.pairs].all(axis=1)
+    return dropped.mean(), dropped.sum() / max((~is_kept).sum(), 1)
+
+
+def run(command: list[str], target: Path) -> tuple[float, float]:
+    """The seconds that a system reports, and the most memory (MB) that its processes held together."""
+    shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = Peak(process.pid)
+    out, errors = process.communicate()
+    peak.stop()
+    if process.returncode:
+        raise RuntimeError(f"{command} failed:\n{errors[-3000:]}")
+    return json.loads(out.splitlines()[-1])["seconds"], peak.megabytes
+
+
+class Peak(threading.Thread):
+    """Watches what a process and its children hold, twenty times a second (shared pages counted in each)."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.process = psutil.Process(pid)
+        self.megabytes = 0.0
+        self.over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.over.wait(0.05):
+            total = 0
+            try:
+                for process in [self.process, *self.process.children(recursive=True)]:
+                    total += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+            self.megabytes = max(self.megabytes, total / 2**20)
+
+    def stop(self) -> None:
+        self.over.set()
+        self.join()
+
+
+def kept_ids(target: Path) -> np.ndarray:
+    files = sorted(target.glob("*.parquet")) if target.is_dir() else [target]
+    return pl.concat([pl.read_parquet(file, columns=["id"]).cast(pl.Int64) for file in files])["id"].to_numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=60_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--peers-python", help="the interpreter of the peers' virtual environment")
+    parser.add_argument("--only", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.once:
+        once(*arguments.once)
+        return
+
+    systems = {OURS: [sys.executable, __file__, "--once"]}
+    if arguments.peers_python:
+        systems |= {peer: [arguments.peers_python, str(PEERS_SCRIPT), peer] for peer in arguments.only}
+    else:
+        print("The peers are skipped: --peers-python was not given (see the head of this file).\n")
+    with tempfile.TemporaryDirectory() as name:
+        made = documents(Path(name), arguments.documents)
+        print(
+            f"{made.rows:,} documents of {made.characters:.0f} characters, {len(made.pairs):,} duplicates (Jaccard 0.8)"
+        )
+        print(f"medians of {arguments.runs} runs, start-up not counted, {psutil.cpu_count()} cores\n")
+        measured = {system: [] for system in systems}
+        for _ in range(arguments.runs):  # in turn, so that a busy machine hits all alike
+            for system, command in systems.items():
+                target = Path(name) / "kept"
+                seconds, megabytes = run([*command, str(made.path), str(target)], target)
+                measured[system].append((seconds, megabytes, *found(made, kept_ids(target))))
+    table(measured, made.rows)
+
+
+def table(measured: dict[str, list[tuple[float, ...]]], rows: int) -> None:
+    print(f"{'system':30}{'seconds':>9}{'docs/s':>10}{'recall':>9}{'precision':>11}{'peak MB':>9}{'ratio':>8}")
+    best = statistics.median(run[0] for run in measured[OURS])
+    for system, runs in measured.items():
+        seconds, megabytes, recall, precision = (statistics.median(values) for values in zip(*runs, strict=True))
+        print(
+            f"{system:30}{seconds:9.2f}{rows / seconds:10,.0f}{recall:9.3f}{precision:11.3f}{megabytes:9,.0f}"
+            f"{seconds / best:7.1f}x"
+        )
+
+
+def once(source: Path, target: Path) -> None:
+    began = time.perf_counter()
+    ours(source, target)
+    print(json.dumps({"seconds": time.perf_counter() - began}))
+
+
+if __name__ == "__main__":
+    main()
