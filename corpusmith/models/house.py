@@ -1,0 +1,34 @@
+"""The house models: small ones that the project trained itself and ships."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from corpusmith.errors import ModelError
+
+HOUSE: Final = Path(__file__).parent / "house"
+PREFIX: Final = "house/"
+UNREAD: Final = ("README.md", "metrics.json")
+
+
+def folder(name: str) -> Path:
+    """The folder of a shipped model: ``house/emotion-judge`` or ``emotion-judge``. Raises ModelError: no such model."""
+    found = HOUSE / name.removeprefix(PREFIX)
+    if not (found / "config.json").is_file():
+        known = ", ".join(sorted(PREFIX + config.parent.name for config in HOUSE.glob("*/config.json")))
+        raise ModelError(f"{name} is no house model; there are: {known or 'none'}")
+    return found
+
+
+def revision(model: Path) -> str:
+    """The first 40 hexadecimal digits of a sha256 over the names and contents of the files that a model is loaded from.
+
+    Its card and its metrics are not among them: a better sentence there makes no other model.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(file for file in model.iterdir() if file.is_file() and file.name not in UNREAD):
+        with file.open("rb") as content:
+            digest.update(f"{file.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:40]
