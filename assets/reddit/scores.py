@@ -1,0 +1,105 @@
+"""What a language model knows of the corpus's emotions: probed by layer, asked outright, held to baselines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+import polars as pl
+
+from assets.reddit.labelled import Make
+from corpusmith.emotions import EMOTIONS
+from corpusmith.models.chat import LocalChat
+from corpusmith.score import baselines, resample
+from corpusmith.score import probes as probing
+from corpusmith.score import zero_shot as asking
+from corpusmith.score.hidden_states import Form, HiddenStates
+from corpusmith.score.measured import measured
+from corpusmith.score.scores import VERSION, Measurement
+from corpusmith.settings import Reddit, Scores
+
+PAPER: Final = {
+    "Qwen/Qwen3-0.6B": ("Qwen/Qwen3-0.6B-Base", "Qwen/Qwen3-0.6B"),
+    "Qwen/Qwen3-1.7B": ("Qwen/Qwen3-1.7B-Base", "Qwen/Qwen3-1.7B"),
+    "Qwen/Qwen3-4B": ("Qwen/Qwen3-4B-Base", "Qwen/Qwen3-4B"),
+    "Qwen/Qwen3-8B": ("Qwen/Qwen3-8B-Base", "Qwen/Qwen3-8B"),
+    "meta-llama/Llama-3.2-1B": ("meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-1B-Instruct"),
+    "meta-llama/Llama-3.2-3B": ("meta-llama/Llama-3.2-3B", "meta-llama/Llama-3.2-3B-Instruct"),
+    "meta-llama/Llama-3.1-8B": ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct"),
+}
+"""The pre-trained and the instruct checkpoint of each of the paper's models (arXiv 2510.04064)."""
+
+
+def probes(balanced: pl.LazyFrame, make: Make, settings: Reddit) -> pl.LazyFrame:
+    """Scores of every layer of every probed model in every form, and of the baselines on the same test rows."""
+    rows = _labelled(balanced)
+    parts = [baseline_scores(rows, make, settings.scores)]
+    for subject in settings.models.probed:
+        parts += [probe_scores(rows, make, subject, maker, settings.scores) for maker in forms(subject)]
+    return pl.concat(parts)
+
+
+def zero_shot(balanced: pl.LazyFrame, make: Make, settings: Reddit) -> pl.LazyFrame:
+    """Scores of every probed model when it is asked for the emotion of test rows."""
+    rows = _labelled(balanced)
+    return pl.concat([zero_shot_scores(rows, make, subject, settings.scores) for subject in settings.models.probed])
+
+
+def forms(subject: str) -> list[HiddenStates]:
+    """The makers of a model's hidden states: pre-trained where that checkpoint is known, raw, and in its template."""
+    base, instruct = PAPER.get(subject, (None, subject))
+    shown: list[tuple[str, Form]] = [(instruct, "raw"), (instruct, "template")]
+    return [HiddenStates(model, form) for model, form in ([(base, "pre-trained")] if base else []) + shown]
+
+
+def probe_scores(rows: pl.DataFrame, make: Make, subject: str, maker: HiddenStates, settings: Scores) -> pl.LazyFrame:
+    """Scores of each layer of one model in one form."""
+    training = probing.ProbeSettings(epochs=settings.epochs, learning_rate=settings.learning_rate)
+    states = make(rows.lazy().rename({"key": "sample"}), maker).drop("key").rename({"sample": "key"})
+    decides = {**maker.settings, **asdict(training), "draws": settings.bootstrap, "scores": VERSION}
+    this = Measurement(
+        "probe",
+        subject,
+        maker.model,
+        maker.revision,
+        decides,
+        resample.digest(rows),
+        form=maker.form,
+        device=maker.provenance["device"],
+        dtype=maker.provenance["dtype"],
+    )
+    layers = maker.shape[0] - 1
+    return measured(make, this, lambda: probing.score(states, layers, this, training, settings.bootstrap))
+
+
+def zero_shot_scores(rows: pl.DataFrame, make: Make, subject: str, settings: Scores) -> pl.LazyFrame:
+    """Accuracy, coverage and what was taken for what, of one model on as many test rows of each emotion."""
+    asked = resample.under_sample(
+        rows.filter(pl.col("split") == "test"), max(1, settings.zero_shot_rows // len(EMOTIONS))
+    )
+    chat = LocalChat(PAPER.get(subject, (None, subject))[1], temperature=0.0)
+    maker = asking.ZeroShot(chat)
+    answers = make(asked.lazy().rename({"key": "sample"}), maker)
+    this = Measurement(
+        "zero-shot",
+        subject,
+        chat.name,
+        chat.revision,
+        {**maker.settings, "draws": settings.bootstrap, "scores": VERSION},
+        resample.digest(asked),
+        form="template",
+        device=chat.provenance["device"],
+        dtype=chat.provenance["dtype"],
+    )
+    return measured(make, this, lambda: asking.score(answers.collect(), this, settings.bootstrap))
+
+
+def baseline_scores(rows: pl.DataFrame, make: Make, settings: Scores) -> pl.LazyFrame:
+    """Scores of the majority class and of TF-IDF with logistic regression."""
+    decides = {**baselines.SETTINGS, "draws": settings.bootstrap, "scores": VERSION}
+    this = Measurement("baseline", "baselines", "baselines", "", decides, resample.digest(rows))
+    return measured(make, this, lambda: baselines.score(rows, this, settings.bootstrap))
+
+
+def _labelled(balanced: pl.LazyFrame) -> pl.DataFrame:
+    return balanced.select("key", "text", "emotion", "split").collect()

@@ -1,0 +1,195 @@
+"""What every layer of a frozen language model holds of a text: the state of its last token, all layers in one pass."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from corpusmith.errors import ModelError
+from corpusmith.models import language
+from corpusmith.models.language import Language, hardware
+from corpusmith.work.plan import fingerprint
+
+Form = Literal["pre-trained", "raw", "template"]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Halves = np.ndarray[Any, np.dtype[np.float16]]
+
+VERSION: Final = 1  # of how states are taken: raise it when that changes
+MAX_TOKENS: Final = 512
+BUDGET: Final = {"cpu": 2048, "cuda": 32_768}  # padded tokens in one pass: what a core's cache, or a GPU, likes best
+LARGEST: Final = float(np.finfo(np.float16).max)
+
+
+@dataclass
+class HiddenStates:
+    """A maker of ``states``: for each text float16 [(layers + 1) * width], the embeddings first, the last layer's last.
+
+    form (arXiv 2510.04064): how a text is shown. "pre-trained" and "raw" give it as it is, to a base checkpoint and an
+    instruct one; "template" as the user's turn of the chat template, up to where the answer begins.
+    The last layer's state is taken behind the final norm, as transformers returns it. float16 holds all of a bfloat16
+    state's digits; what is beyond its range is clipped. ``seconds`` is a row's share of its batch's time.
+    A text is cut after ``max_tokens`` tokens; one without any token is a bad row (ValueError).
+    """
+
+    model: str
+    form: Form = "raw"
+    wanted: str | None = None
+    max_tokens: int = MAX_TOKENS
+    batch_rows: int = 1024
+    token_budget: int | None = None
+    name: str = field(default="hidden-states", init=False)
+    inputs: tuple[str, ...] = field(default=("text",), init=False)
+
+    def __post_init__(self) -> None:
+        if self.form not in get_args(Form):
+            raise ModelError(
+                f"unknown form {self.form!r} of showing a text: expected one of {', '.join(get_args(Form))}"
+            )
+
+    @cached_property
+    def revision(self) -> str:
+        """The resolved commit, or the hash of a folder's files."""
+        return language.revision_of(self.model, self.wanted)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """(layers + 1, width), from the checkpoint's config.json alone."""
+        config = json.loads(_config(self.model, self.revision).read_text())
+        config = config.get("text_config", config)
+        try:
+            return int(config["num_hidden_layers"]) + 1, int(config["hidden_size"])
+        except KeyError as error:
+            raise ModelError(f"{self.model}: its config.json has no {error}, which a decoder's states need") from error
+
+    @cached_property
+    def loaded(self) -> Language:
+        """The model and its tokenizer."""
+        return language.load(self.model, self.wanted)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides a state besides model and text; the dtype too, as bfloat16 moves a state visibly."""
+        return {"form": self.form, "max_tokens": self.max_tokens, "dtype": hardware()["dtype"], "version": VERSION}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Model, revision and settings."""
+        return fingerprint(self.name, self.model, self.revision, self.settings)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The same for people, with layers, width, device and the tokens of a pass."""
+        states, width = self.shape
+        shape = {"layers": states - 1, "width": width, "token_budget": self._budget}
+        return {"model": self.model, "revision": self.revision, **self.settings, **shape, **hardware()}
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """states: fixed-size list of float16; seconds: float32."""
+        states, width = self.shape
+        return pa.schema({"states": pa.list_(pa.float16(), states * width), "seconds": pa.float32()})
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The states of each text; texts of like length share a pass."""
+        loaded = self.loaded
+        began = time.perf_counter()
+        states = last_states(loaded, self.tokens(rows["text"].to_pylist()), self._budget)
+        self._check(states, rows["key"])
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(states.ravel()), int(np.prod(self.shape)))
+        share = (time.perf_counter() - began) / rows.num_rows
+        seconds = pa.array(np.full(rows.num_rows, share, dtype=np.float32))
+        return pa.record_batch([flat, seconds], schema=self.schema)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens that the model is shown of each text."""
+        tokenizer = self.loaded.tokenizer
+        cut = [self._cut(text) if len(text) > self.max_tokens else text for text in texts]
+        if self.form != "template":
+            return list(tokenizer(cut)["input_ids"]) if cut else []
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"{self.model} has no chat template: choose its instruction-tuned version, or another form"
+            )
+        turns = [[{"role": "user", "content": text}] for text in cut]
+        shown = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        return list(tokenizer(shown, add_special_tokens=False)["input_ids"])
+
+    def _cut(self, text: str) -> str:
+        """The text up to and with its ``max_tokens``-th token."""
+        offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return text[: offsets[self.max_tokens - 1][1]] if len(offsets) > self.max_tokens else text
+
+    @property
+    def _budget(self) -> int:
+        return self.token_budget or BUDGET[hardware()["device"]]
+
+    def _check(self, states: Halves, keys: pa.Array) -> None:
+        bad = np.flatnonzero(np.isnan(states).any(axis=(1, 2)))
+        if len(bad):
+            raise ValueError(f"{self.model} made NaN of row {keys[int(bad[0])].as_py()}")
+
+
+def last_states(loaded: Language, tokens: Sequence[Sequence[int]], token_budget: int) -> Halves:
+    """The last token's state in every layer, shape (n, layers + 1, width), float16, in the order of ``tokens``.
+
+    Only the transformer runs, not the head over the vocabulary. Raises ValueError on a text without tokens.
+    """
+    import torch
+
+    lengths = np.array([len(row) for row in tokens], dtype=np.int64)
+    if not lengths.all():
+        raise ValueError(f"text {int(np.argmin(lengths))} of the batch has no token")
+    transformer, device = loaded.model.base_model, loaded.device
+    pad = loaded.tokenizer.pad_token_id
+    states: Halves | None = None
+    with torch.inference_mode():
+        for rows in by_length(lengths, token_budget):
+            here = lengths[rows]
+            real = np.arange(here.max()) < here[:, None]
+            ids = np.full(real.shape, pad, dtype=np.int64)
+            ids[real] = np.concatenate([tokens[row] for row in rows])
+            passed = transformer(
+                input_ids=torch.from_numpy(ids).to(device),
+                attention_mask=torch.from_numpy(real.astype(np.int64)).to(device),
+                use_cache=False,
+                output_hidden_states=True,
+            )
+            places = torch.arange(len(rows), device=device), torch.from_numpy(here - 1).to(device)
+            last = torch.stack([layer[places] for layer in passed.hidden_states], dim=1)
+            if states is None:
+                states = np.empty((len(lengths), *last.shape[1:]), dtype=np.float16)
+            states[rows] = last.float().clamp(-LARGEST, LARGEST).half().cpu().numpy()
+    return states if states is not None else np.empty((0, 0, 0), dtype=np.float16)
+
+
+def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:
+    """Row numbers in batches, short texts first; a batch padded to its longest text stays within the budget.
+
+    A text longer than the budget is a batch of its own.
+    """
+    order = np.argsort(lengths, kind="stable")
+    ascending = lengths[order]
+    start = 0
+    while start < len(order):
+        sizes = ascending[start:] * np.arange(1, len(order) - start + 1)
+        stop = start + max(1, int(np.searchsorted(sizes, token_budget, side="right")))
+        yield order[start:stop]
+        start = stop
+
+
+def _config(model: str, revision: str) -> Path:
+    folder = language._folder(model)
+    if folder is not None:
+        return folder / "config.json"
+    from huggingface_hub import hf_hub_download
+
+    with language._explained(model):
+        return Path(hf_hub_download(model, "config.json", revision=revision))

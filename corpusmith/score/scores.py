@@ -1,0 +1,149 @@
+"""One table for every score, whatever was measured: what, of whom, how well, how sure, on which machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.score import bootstrap, metrics
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+VERSION: Final = 1  # of how scores are computed: raise it when that changes
+
+SCORES: Final = pl.Schema(
+    {
+        "task": pl.String,  # probe, zero-shot, baseline
+        "subject": pl.String,  # what is scored, under the name that the settings give it
+        "model": pl.String,  # the checkpoint that ran
+        "revision": pl.String,
+        "form": pl.String,  # how the model was shown a text; null: not a language model
+        "layer": pl.Int32,  # 0: the embeddings; null: not of one layer
+        "depth": pl.Float64,  # layer / layers, from 0 to 1
+        "metric": pl.String,
+        "label": pl.String,  # the emotion that a per-class metric is of
+        "predicted": pl.String,  # of metric "count": what rows of the label were taken for; "": an unreadable answer
+        "value": pl.Float64,  # null: a share of nothing
+        "low": pl.Float64,  # 95 % bootstrap interval over the test rows
+        "high": pl.Float64,
+        "n": pl.Int64,  # test rows behind the value
+        "device": pl.String,
+        "dtype": pl.String,
+        "seconds": pl.Float64,  # of the whole measurement, all layers of a probe together; weights were loaded before
+        "rows_per_second": pl.Float64,  # rows that went through the model in a second
+        "settings": pl.String,  # JSON: all else that decides the value
+    }
+)
+
+OVERALL: Final[Mapping[str, Callable[[Ints], Floats]]] = {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1}
+BY_CLASS: Final[Mapping[str, Callable[[Ints], Floats]]] = {
+    "precision": metrics.precision,
+    "recall": metrics.recall,
+    "f1": metrics.f1,
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the scores of one measurement have in common."""
+
+    task: str
+    subject: str
+    model: str
+    revision: str
+    settings: Mapping[str, Any]
+    corpus: str
+    form: str | None = None
+    layer: int | None = None
+    depth: float | None = None
+    device: str = "cpu"
+    dtype: str = "float64"
+    seconds: float | None = None
+    rows_per_second: float | None = None
+
+    def at(self, layer: int, layers: int) -> Measurement:
+        """The same of one layer; ``layers`` is the number of the last."""
+        return replace(self, layer=layer, depth=layer / layers)
+
+    @property
+    def key(self) -> str:
+        """What seeds its intervals: subject and data, so that they do not depend on when or where it ran."""
+        return f"{self.task}/{self.subject}/{self.model}/{self.form}/{self.layer}/{self.corpus}"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its columns of SCORES."""
+        columns = {name: getattr(self, name) for name in SCORES if hasattr(self, name)}
+        return {**columns, "settings": json.dumps(dict(self.settings), sort_keys=True, ensure_ascii=False)}
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Score rows as a table of SCORES; columns that a row lacks are null, and so is NaN."""
+    frame = pl.DataFrame(list(rows), schema=SCORES)
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def numbers(emotions: pl.Series) -> Ints:
+    """Places in EMOTIONS, -1 for null; shape (n,), int64. Raises polars' InvalidOperationError on another word."""
+    places = emotions.cast(pl.Enum(EMOTIONS)).to_physical().cast(pl.Int64)
+    return places.fill_null(-1).to_numpy()
+
+
+def overall(
+    measured: Measurement,
+    matrix: Ints,
+    draws: int,
+    measures: Mapping[str, Callable[[Ints], Floats]] = OVERALL,
+) -> list[dict[str, Any]]:
+    """A row for each measure of a confusion matrix, (k, k) or (k, k + 1), with its interval; null of an empty one."""
+    n = int(matrix.sum())
+    if not n:
+        return [_score(measured, name, float("nan"), np.full(1, np.nan), 0) for name in measures]
+    resamples = bootstrap.resampled(matrix, measured.key, draws=draws)
+    return [_score(measured, name, float(measure(matrix)), measure(resamples), n) for name, measure in measures.items()]
+
+
+def by_class(measured: Measurement, matrix: Ints, draws: int) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each emotion with their intervals, and the confusion matrix as rows of counts."""
+    resamples = bootstrap.resampled(matrix, measured.key, draws=draws)
+    rows = matrix.sum(axis=1)
+    scores = [
+        _score(measured, name, float(measure(matrix)[i]), measure(resamples)[:, i], int(rows[i])) | {"label": label}
+        for name, measure in BY_CLASS.items()
+        for i, label in enumerate(EMOTIONS)
+    ]
+    counts = [
+        {
+            **measured.row,
+            "metric": "count",
+            "label": label,
+            "predicted": predicted,
+            "value": float(matrix[i, j]),
+            "n": int(rows[i]),
+        }
+        for i, label in enumerate(EMOTIONS)
+        for j, predicted in enumerate((*EMOTIONS, ""))
+    ]
+    return scores + counts
+
+
+def confusion_of(scores: pl.DataFrame) -> Ints:
+    """The confusion matrix (7, 8) in the count rows of one measurement, in the order of EMOTIONS; last: unreadable."""
+    counts = scores.filter(pl.col("metric") == "count")
+    matrix = np.zeros((len(EMOTIONS), len(EMOTIONS) + 1), dtype=np.int64)
+    columns = (*EMOTIONS, "")
+    for label, predicted, value in counts.select("label", "predicted", "value").iter_rows():
+        matrix[EMOTIONS.index(label), columns.index(predicted)] += int(value)
+    return matrix
+
+
+def _score(measured: Measurement, metric: str, value: float, resampled: Floats, n: int) -> dict[str, Any]:
+    low, high = bootstrap.percentiles(resampled)
+    return {**measured.row, "metric": metric, "value": value, "low": low, "high": high, "n": n}
