@@ -205,7 +205,9 @@ def publish(
 def pull(
     corpus: Corpus,
     version: Annotated[str | None, typer.Option(help="Such as 1.0.0. Default: the latest.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="A folder of published corpora, or a DVC repository.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="A folder of published corpora, or a DVC repository.")
+    ] = None,
     into: Annotated[Path | None, typer.Option(help="Default: HOME/pulled.")] = None,
     home: Home = None,
     as_json: Json = False,
@@ -299,11 +301,12 @@ def _show_steps(workshop: Workshop, as_json: bool) -> None:
 
     steps = estimate(workshop)
     if as_json:
-        return _print_json([vars(step) for step in steps])
-    table = Table("step", "would make", "at rows/s", "about")
+        return _print_json([{**vars(step), "seconds": step.seconds} for step in steps])
+    table = Table("step", "rows to make", "rows/s at last run", "takes about")
     for step in steps:
-        rate = f"{step.rate:,.0f}" if step.rate else "not measured yet"
-        table.add_row(step.name, step.rows_said(), rate, f"{step.seconds:,.0f} s" if step.seconds is not None else "")
+        rows = "known when the step above is done" if step.rows is None else f"{step.rows:,}"
+        takes = "" if step.seconds is None else f"{step.seconds:,.0f} s"
+        table.add_row(step.name, rows, f"{step.rate:,.0f}" if step.rate else "not measured yet" if step.rows else "", takes)
     out.print(table)
 
 

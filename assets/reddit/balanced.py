@@ -27,5 +27,4 @@ def balance(
     splits = placed.select("key", "group", split=assign_splits(placed, fractions))
     columns = [name for name in RELEASE if name not in splits.columns]
     rows = pl.concat([table.select("key", *columns) for table in kept])
-    return splits.lazy().join(rows, on="key", how="left", maintain_order="left").select(RELEASE)
-
+    return splits.lazy().join(rows, on="key", how="left", maintain_order="left").select(list(RELEASE))

@@ -1,8 +1,9 @@
-"""From dump lines to comments: read, clean, judge fit or not, and find what was said before."""
+"""From dump lines to comments: read, clean, tell fit from unfit, and find what was said before."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from corpusmith.curate.text import Rules, clean
 from corpusmith.ingest import read
 from corpusmith.settings import Reddit
 from corpusmith.work.ledger import Ledger, Shelf
-from corpusmith.work.plan import fingerprint, keys, provenance_json
+from corpusmith.work.plan import fingerprint, keys
 from corpusmith.work.produce import Progress
 
 CURATION = "1"  # raise it when reading or cleaning changes what a line becomes
@@ -24,22 +25,47 @@ PLACE = ("digest", "line", "source")
 
 MAKER = fingerprint("comments", "corpusmith/curate", CURATION, {})
 
+COMMENTS = pa.schema(
+    {
+        "key": pa.string(),
+        "source": pa.string(),
+        "line": pa.int64(),
+        "digest": pa.string(),
+        "id": pa.string(),
+        "thread": pa.string(),
+        "author": pa.string(),
+        "subreddit": pa.string(),
+        "created_utc": pa.int64(),
+        "nsfw": pa.bool_(),
+        "raw": pa.string(),
+        "text": pa.string(),
+        "language": pa.string(),
+        "verdict": pa.string(),
+        "reasons": pa.list_(pa.string()),
+    }
+)
+"""What becomes of every line of a source; raw stays in the ledger."""
+
 
 def ingest(
     source: str, ledger: Ledger, settings: Reddit, salt: str, on_progress: Callable[[Progress], None] | None = None
 ) -> pl.LazyFrame:
-    """Every line of a source as a comment with its verdict; raw text stays in the ledger.
+    """Every line of a source as a comment with its verdict.
 
     Chunks of CHUNK_ROWS lines are stored as they are done, so an interrupted run goes on from the middle: what is done
     is decompressed again, but neither parsed nor cleaned.
     """
-    shelf = ledger.shelf("comments", _settled_by(source, settings, salt), COMMENTS)
-    done = shelf.scan().select(pl.len()).collect().item()
-    for chunk in _chunks(source, done, settings, salt):
+    shelf = shelf_of(source, ledger, settings, salt)
+    done = rows_in(shelf)
+    began, before = time.perf_counter(), done
+    for chunk in _cleaned(source, done, settings, salt):
         shelf.append(chunk, name=f"line-{done + 1:012d}")
         done += chunk.num_rows
         if on_progress:
-            on_progress(Progress(f"comments of {Path(source).name}", done, 0, 0, 0.0))
+            on_progress(Progress(Path(source).name, done - before, 0, 0, time.perf_counter() - began))
+    if done > before:
+        shelf.describe({"model": "corpusmith/curate", "revision": CURATION, "source": Path(source).name})
+        shelf.record_rate(done - before, time.perf_counter() - began)
     return shelf.scan().drop("raw")
 
 
@@ -49,45 +75,43 @@ def deduplicate(comments: pl.LazyFrame, jaccard: float) -> pl.LazyFrame:
     exact = exact_duplicates(kept).with_columns(reason=pl.lit("exact_duplicate"))
     left = kept.join(exact.lazy(), on="key", how="anti", maintain_order="left")
     near = near_duplicates(left, jaccard)
-    copies = pl.concat(
-        [exact, near.select("key", "duplicate_of", reason=pl.lit("near_duplicate")).drop_nulls("duplicate_of")]
-    )
-    clusters = near.select("key", "cluster")
-    reasons = pl.when(pl.col("reason").is_null()).then("reasons").otherwise(pl.concat_list("reasons", "reason"))
+    copies = near.select("key", "duplicate_of", reason=pl.lit("near_duplicate")).drop_nulls("duplicate_of")
+    copy = pl.col("reason").is_not_null()
     return (
-        comments.join(copies.lazy(), on="key", how="left", maintain_order="left")
-        .join(clusters.lazy(), on="key", how="left", maintain_order="left")
+        comments.join(pl.concat([exact, copies]).lazy(), on="key", how="left", maintain_order="left")
+        .join(near.lazy().select("key", "cluster"), on="key", how="left", maintain_order="left")
         .with_columns(
-            verdict=pl.when(pl.col("reason").is_null()).then("verdict").otherwise(pl.lit("rejected")), reasons=reasons
+            verdict=pl.when(copy).then(pl.lit("rejected")).otherwise("verdict"),
+            reasons=pl.when(copy).then(pl.concat_list("reasons", "reason")).otherwise("reasons"),
         )
         .drop("reason")
     )
 
 
+def first(source: str, lines: int, settings: Reddit, salt: str) -> pl.DataFrame:
+    """The comments of a source's first lines; for a preview."""
+    batches = read(source, batch_rows=lines, text_column=settings.text_column)
+    return _comments(next(iter(batches)), settings, salt)
+
+
 def again(source: str, lines: pl.Series, settings: Reddit, salt: str) -> pl.DataFrame:
     """The comments of some lines, read and cleaned anew; for `verify --regenerate`."""
-    found = []
-    for batch in read(source, batch_rows=CHUNK_ROWS, text_column=settings.text_column):
-        wanted = batch.filter(pl.col("line").is_in(lines.implode()))
-        if wanted.height:
-            found.append(_cleaned(wanted, settings, salt))
-    return pl.concat(found) if found else pl.DataFrame(schema=pl.Schema(COMMENTS))
+    read_again = read(source, batch_rows=CHUNK_ROWS, text_column=settings.text_column)
+    wanted = [batch.filter(pl.col("line").is_in(lines.implode())) for batch in read_again]
+    return pl.concat([_comments(batch, settings, salt) for batch in wanted])
 
 
-def _chunks(source: str, skip: int, settings: Reddit, salt: str) -> Iterator[pa.Table]:
-    for batch in read(source, batch_rows=CHUNK_ROWS, skip=skip, text_column=settings.text_column):
-        yield _cleaned(batch, settings, salt).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(COMMENTS)
-
-
-def _cleaned(batch: pl.DataFrame, settings: Reddit, salt: str) -> pl.DataFrame:
-    return batch
-
-
-def _settled_by(source: str, settings: Reddit, salt: str) -> str:
-    """The fingerprint of one source under these settings: its bytes, and all that changes what its lines become."""
+def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
+    """Where the comments of a source lie: decided by its bytes, and by all that changes what its lines become."""
     rules = {**settings.comments.model_dump(exclude={"jaccard"}), "text_column": settings.text_column}
     hidden = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
-    return fingerprint("comments", Path(source).name, digest(source), {**rules, "salt": hidden, "code": CURATION})
+    decides = {**rules, "salt": hidden, "code": CURATION, "name": Path(source).name}
+    return ledger.shelf("comments", fingerprint("comments", "corpusmith/curate", digest(source), decides), COMMENTS)
+
+
+def rows_in(shelf: Shelf) -> int:
+    """Lines of the source that are done."""
+    return int(shelf.scan().select(pl.len()).collect().item())
 
 
 def digest(source: str) -> str:
@@ -97,3 +121,20 @@ def digest(source: str) -> str:
         return hashlib.sha256(source.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cleaned(source: str, skip: int, settings: Reddit, salt: str) -> Iterator[pa.Table]:
+    for batch in read(source, batch_rows=CHUNK_ROWS, skip=skip, text_column=settings.text_column):
+        yield _comments(batch, settings, salt).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(COMMENTS)
+
+
+def _comments(batch: pl.DataFrame, settings: Reddit, salt: str) -> pl.DataFrame:
+    rules = settings.comments
+    cleaned = clean(batch, Rules(rules.min_words, rules.max_characters, rules.nsfw), salt)
+    cleaned = cleaned.with_columns(digest=_digests(cleaned["raw"]))
+    return cleaned.with_columns(key=keys(cleaned, MAKER, PLACE)).select(COMMENTS.names)
+
+
+def _digests(raw: pl.Series) -> pl.Series:
+    texts = raw.fill_null("").to_list()
+    return pl.Series([hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in texts], dtype=pl.String)

@@ -14,6 +14,7 @@ from assets.reddit import synthesized as synthesis
 from assets.reddit.sources import sources
 from assets.resources import Workshop
 from corpusmith.release import hub
+from corpusmith.release.write import write_release
 
 DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
 
@@ -48,9 +49,7 @@ def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> p
 
 
 @corpus_asset(group="reddit", kinds={"polars", "torch"})
-def synthesized(
-    labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]
-) -> pl.LazyFrame:
+def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
     settings = workshop.settings.reddit
     return synthesis.synthesize(
@@ -93,9 +92,10 @@ def release(
     workshop: dg.ResourceParam[Workshop],
 ) -> dg.MaterializeResult:
     """An immutable folder: Parquet shards, what was rejected, scores, card, Croissant, manifest and report."""
-    return releasing.write(
+    release = releasing.release_of(
         workshop, comments, [labelled, rewritten, synthesized], balanced, pl.concat([probes, zero_shot])
     )
+    return releasing.shown(write_release(release, workshop.release("reddit")))
 
 
 @corpus_asset(group="reddit", kinds={"huggingface"}, deps=[["reddit", "release"]])

@@ -10,8 +10,7 @@ import polars as pl
 from corpusmith.emotions import EMOTIONS
 from corpusmith.settings import Balanced
 
-FIRST_GUESS = 0.6  # share of the asked rows that turn out fit, before any was seen
-LEAST_GUESS = 0.1
+LEAST_GUESS = 0.1  # share of the asked rows that turn out fit, so that a round stays bounded
 
 Quota = dict[str, tuple[int, int]]
 """For each emotion: how many were asked for before, and how many to ask for now."""
@@ -54,5 +53,5 @@ def fill(lack: dict[str, int], rounds: int, ask: Callable[[Quota, list[pl.DataFr
 
 def to_ask(lack: int, kept: int, asked: int) -> int:
     """How many rows to ask for so that ``lack`` more come out fit, if the share that did so far holds."""
-    share = max(LEAST_GUESS, kept / asked) if asked else FIRST_GUESS
+    share = max(LEAST_GUESS, kept / asked) if asked else 1.0
     return math.ceil(max(0, lack) / share)

@@ -45,7 +45,9 @@ def make(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
 
 
 def _natural(rows: pl.DataFrame, workshop: Workshop) -> pl.DataFrame:
-    places = pl.DataFrame(rows["plan"].str.json_decode(pl.Struct({"line": pl.Int64, "source": pl.String}))).unnest("plan")
+    places = pl.DataFrame(rows["plan"].str.json_decode(pl.Struct({"line": pl.Int64, "source": pl.String}))).unnest(
+        "plan"
+    )
     here = {source.rpartition("/")[2]: source for source in sources(workshop).values()}
     found = []
     for name in places["source"].unique():

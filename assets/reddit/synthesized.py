@@ -8,7 +8,7 @@ from assets.reddit.labelled import Make, judged, named, unsure, verdict
 from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
 from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
-from corpusmith.curate.privacy import find
+from corpusmith.curate.privacy import scrub
 from corpusmith.settings import Reddit
 from corpusmith.work.plan import canonical, seeds
 from corpusmith.work.produce import Maker
@@ -46,7 +46,9 @@ def _few_shot(plan: pl.DataFrame, natural: pl.LazyFrame, examples: int) -> pl.Se
     """For each row, natural comments of its emotion: the next ones in the order of their keys, round and round."""
     texts = dict(natural.sort("key").group_by("emotion").agg("text").collect().rows())
     shown = [
-        [texts[emotion][(number * examples + i) % len(texts[emotion])] for i in range(examples)] if emotion in texts else []
+        [texts[emotion][(number * examples + i) % len(texts[emotion])] for i in range(examples)]
+        if emotion in texts
+        else []
         for emotion, number in plan.select("emotion", "number").rows()
     ]
     return pl.Series("examples", shown, dtype=pl.List(pl.String))
@@ -81,7 +83,7 @@ def judge_comments(
     return verdict(
         judged(
             comments.lazy().with_columns(
-                personal=find(comments["text"]),
+                personal=scrub(comments["text"]) != comments["text"],
                 overlap=longest_overlap(comments["text"]),
             ),
             judge,

@@ -39,7 +39,7 @@ def test_what_is_lacking_is_filled_when_everything_comes_out_fit(lack):
 
 def test_a_writer_that_never_succeeds_is_asked_for_a_bounded_number():
     made = fill({"fear": 30}, 4, writer_that_keeps(0.0))
-    assert made.height <= 50 + 3 * 300
+    assert made.height <= 30 + 3 * 300
 
 
 def test_nothing_lacking_asks_for_nothing():

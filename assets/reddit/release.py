@@ -1,0 +1,47 @@
+"""The release of the Reddit corpus: its tables, and everything that says how they came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from assets.reddit import comments as cleaning
+from assets.reddit import makers
+from assets.reddit.card import CARD
+from assets.reddit.comments import digest
+from assets.reddit.rejected import made, rejected
+from assets.reddit.sources import sources
+from assets.resources import Workshop
+from corpusmith.release.inputs import Release, Source
+
+
+def release_of(
+    workshop: Workshop,
+    comments: pl.LazyFrame,
+    stages: Sequence[pl.LazyFrame],
+    balanced: pl.LazyFrame,
+    scores: pl.LazyFrame,
+) -> Release:
+    """Everything that the release says, ready to be written."""
+    settings = workshop.settings.reddit
+    here = [makers.judge(settings), makers.rewriter(settings), makers.generator(settings)]
+    curation = {"model": "corpusmith/curate", "revision": cleaning.CURATION}
+    return Release(
+        corpus="reddit",
+        version=settings.version,
+        text=CARD,
+        rows=balanced,
+        rejected=rejected(comments, stages, balanced),
+        scores=scores.collect(),
+        made=made(comments, stages),
+        makers={cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}},
+        params=workshop.settings.model_dump(exclude={"reddit": {"source"}}),
+        sources=[_source(source) for source in sources(workshop).values()],
+    )
+
+
+def _source(source: str) -> Source:
+    path = Path(source)
+    return Source(path.name if path.is_file() else source, digest(source), path.stat().st_size if path.is_file() else 0)
