@@ -30,7 +30,7 @@ def majority(train: pl.DataFrame, test: pl.DataFrame) -> Ints:
 
 
 def tfidf(train: pl.DataFrame, test: pl.DataFrame) -> Ints:
-    """Emotions of ``test`` by logistic regression on TF-IDF of words and their pairs, fitted on ``train``; shape (n,)."""
+    """Emotions of ``test`` by logistic regression on TF-IDF of words and pairs, fitted on ``train``; shape (n,)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -44,12 +44,12 @@ def tfidf(train: pl.DataFrame, test: pl.DataFrame) -> Ints:
 
 def score(rows: pl.DataFrame, measured: scores.Measurement, draws: int) -> pl.DataFrame:
     """Both baselines, fitted on split train, on the under-sampled test rows that the probes are tested on."""
-    train = rows.filter(pl.col("split") == "train")
-    test = resample.under_sample(rows.filter(pl.col("split") == "test"))
-    truth = scores.numbers(test["emotion"])
-    parts = []
     import sklearn.linear_model  # noqa: F401  (before the clock starts)
 
+    train, _, held_out = resample.splits(rows)
+    test = resample.under_sample(held_out)
+    truth = scores.numbers(test["emotion"])
+    parts = []
     for name, predict in ((MAJORITY, majority), (TFIDF, tfidf)):
         began = time.perf_counter()
         predicted = predict(train, test)

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.errors import ReleaseError
 from corpusmith.models.language import hardware
 from corpusmith.score import bootstrap, metrics, resample, scores
 
@@ -70,11 +69,13 @@ def score(
 
     rows: key, text, emotion, split, states (layers + 1 states, float16) and seconds (of making them). That layer is
     chosen on the training rows where no row is for validation, never on the test; ``settings`` names it.
-    Raises ReleaseError when there are no rows to train or to test on.
+    Raises BalanceError when there are no rows to train or to test on.
     """
     began = time.perf_counter()
     table, states = gathered(rows, layers + 1)
-    train, chosen_on, test = _parts(table)
+    train, validation, test = resample.splits(table)
+    train, test = resample.over_sample(train), resample.under_sample(test)
+    chosen_on = resample.under_sample(validation)
     probes = fit(
         states, train["row"].to_numpy(), scores.numbers(train["emotion"]), settings, bootstrap.generator(measured.key)
     )
@@ -145,18 +146,6 @@ def predict(probes: Probes, states: Halves, rows: Ints) -> Ints:
             for start in range(0, len(rows), TEST_ROWS)
         ]
     return np.concatenate(parts, axis=1)
-
-
-def _parts(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Rows to train on (over-sampled), to choose the layer on and to test on (under-sampled)."""
-    split = {name: table.filter(pl.col("split") == name) for name in ("train", "validation", "test")}
-    for name in ("train", "test"):
-        if not split[name].height:
-            raise ReleaseError(
-                f"there is no row in split {name} to probe with: build more rows (balanced.rows_per_emotion)"
-            )
-    chosen_on = split["validation"] if split["validation"].height else split["train"]
-    return resample.over_sample(split["train"]), resample.under_sample(chosen_on), resample.under_sample(split["test"])
 
 
 def _confusions(probes: Probes, states: Halves, rows: pl.DataFrame) -> Ints:

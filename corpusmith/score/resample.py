@@ -6,7 +6,23 @@ import hashlib
 
 import polars as pl
 
+from corpusmith.errors import BalanceError
+
 LABEL = "emotion"
+
+
+def splits(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The rows of splits train, validation (the training rows where there is none) and test.
+
+    Raises BalanceError when there is nothing to train or to test on.
+    """
+    train, validation, test = (rows.filter(pl.col("split") == name) for name in ("train", "validation", "test"))
+    for name, part in (("train", train), ("test", test)):
+        if not part.height:
+            raise BalanceError(
+                f"no row in split {name} to score with: more are needed (reddit.balanced.rows_per_emotion)"
+            )
+    return train, validation if validation.height else train, test
 
 
 def over_sample(rows: pl.DataFrame) -> pl.DataFrame:
