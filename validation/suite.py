@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+
+from validation.docs import finish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,17 +75,21 @@ def run(corpus: str, tables: Mapping[str, Table], sentences: Mapping[str, str], 
     """
     context = _context(docs)
     source = context.data_sources.add_or_update_pandas(corpus)
-    results: list[Result] = []
+    results: dict[str, list[Result]] = {}
     for name, table in tables.items():
         data = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         suite = _suite(name, table.expectations, sentences)
-        results += [
-            _result(one) for one in _validate(context, suite, data, table.rows(), stored=docs is not None).results
-        ]
+        found = _validate(context, suite, data, _to_pandas(table.rows()), stored=docs is not None)
+        results[name] = [_result(one) for one in found.results]
+        loaded = source.get_execution_engine().batch_manager  # which would keep every table to the end
+        loaded.batch_cache.clear()
+        loaded.batch_data_cache.clear()
     if docs:
         _write_docs(context)
+        finish(docs, results)
     order = list(sentences)
-    return Report(tuple(sorted(results, key=lambda result: order.index(result.name))))
+    every = [result for found in results.values() for result in found]
+    return Report(tuple(sorted(every, key=lambda result: order.index(result.name))))
 
 
 def _context(docs: Path | None) -> AbstractDataContext:
@@ -116,12 +124,12 @@ def _named(expectation: Expectation, slug: str, sentence: str) -> Expectation:
 
 
 def _validate(
-    context: AbstractDataContext, suite: ExpectationSuite, data: BatchDefinition, rows: pl.DataFrame, stored: bool
+    context: AbstractDataContext, suite: ExpectationSuite, data: BatchDefinition, rows: pd.DataFrame, stored: bool
 ) -> ExpectationSuiteValidationResult:
     """What became of a suite; stored in the context for its Data Docs, or not (which is twice as fast)."""
     import great_expectations as gx
 
-    parameters = {"dataframe": _to_pandas(rows)}
+    parameters = {"dataframe": rows}
     if not stored:
         return data.get_batch(parameters).validate(suite, result_format=RESULT_FORMAT)
     definition = gx.ValidationDefinition(name=suite.name, data=data, suite=context.suites.add_or_update(suite))
@@ -152,17 +160,30 @@ def _result(one: ExpectationValidationResult) -> Result:
 def _observed(found: Mapping[str, Any]) -> str | None:
     if found.get("observed_value") is not None:
         return str(found["observed_value"])
-    values = dict.fromkeys(str(value) for value in found.get("partial_unexpected_list") or ())
+    values = dict.fromkeys(shorten(str(value), 100) for value in found.get("partial_unexpected_list") or ())
     return ", ".join(values) or None
 
 
 def _write_docs(context: AbstractDataContext) -> None:
-    """Every stored result as HTML. GX shows the names of failing rows only of a complete list: the short one passes."""
+    """Every stored result as HTML.
+
+    GX names failing rows only of a complete list: the short one passes for it. It writes values into its pages as they
+    are, so they are escaped before.
+    """
     store = context.validation_results_store
     for key in store.list_keys():
         stored = store.get(key)
-        for result in (one.result for one in stored.results if "partial_unexpected_list" in one.result):
-            result["unexpected_list"] = result["partial_unexpected_list"]
-            result["unexpected_index_list"] = result["partial_unexpected_index_list"]
+        for result in (one.result for one in stored.results if "unexpected_list" not in one.result):
+            result |= {name: _escaped(value) for name, value in result.items()}
+            result["unexpected_list"] = result.get("partial_unexpected_list", [])
+            result["unexpected_index_list"] = result.get("partial_unexpected_index_list", [])
         store.set(key, stored)
     context.build_data_docs()
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, dict):
+        return {name: _escaped(inner) for name, inner in value.items()}
+    return type(value)(_escaped(inner) for inner in value) if isinstance(value, list | tuple) else value

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from collections.abc import Callable
@@ -313,6 +314,21 @@ def test_data_docs_name_what_failed_and_where(release: Path, tmp_path: Path) -> 
     assert unsaid == {"all_accounted"}  # without a manifest nobody knows how many rows came in
     assert "EMAIL in text, USER in text" in pages
     assert all(key in pages for key in personal | unknown)
+
+
+def test_data_docs_run_and_load_nothing(release: Path, tmp_path: Path) -> None:
+    shard = release / "data" / "train-00000-of-00002.parquet"
+    rows, _ = a_repeated_text(pl.read_parquet(shard))
+    hostile = "<script>alert(1)</script> <b>and $more of ${this}"
+    rows.with_columns(
+        pl.col("text").replace(rows["text"].filter(rows["text"].is_duplicated())[0], hostile)
+    ).write_parquet(shard)
+    docs = tmp_path / "docs"
+    assert set(failed(validate_release(release, docs))) == {"text_unique"}
+    pages = [page.read_text() for page in docs.rglob("*.html")]
+    assert any(html.escape(hostile) in page for page in pages)
+    assert not any("<script>alert" in page for page in pages)
+    assert not any(re.search(r"(src|href)=.https?:|url\(.?https?:", page) for page in pages)
 
 
 def test_a_file_that_does_not_say_its_split_is_refused(release: Path) -> None:
