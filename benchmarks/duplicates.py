@@ -48,12 +48,7 @@ class Documents:
 def documents(folder: Path, rows: int) -> Documents:
     """``rows`` texts of about 530 characters; a tenth are copies of others, a tenth copies with 1 to 5 new words."""
     rng = np.random.default_rng(0)
-    syllables = ["ba", "co", "di", "fu", "le", "mo", "ne", "pa", "ri", "su", "ta", "vo", "wi", "ex", "an", "or", "st"]
-    lengths = rng.choice([1, 2, 3, 4, 5], 40_000, p=[0.05, 0.4, 0.35, 0.15, 0.05])
-    vocabulary = np.array(["".join(rng.choice(syllables, length)) for length in lengths])
-    often = 1 / np.arange(10, len(vocabulary) + 10)  # Zipf–Mandelbrot
-    often /= often.sum()
-
+    vocabulary, often = language(rng)
     originals = rng.choice(vocabulary, (rows - 2 * (rows // 10), 80), p=often)
     copies = originals[: rows // 10]
     edited = originals[rows // 10 : 2 * (rows // 10)].copy()
@@ -72,6 +67,29 @@ def documents(folder: Path, rows: int) -> Documents:
     path = folder / "documents.parquet"
     pl.DataFrame({"id": np.arange(rows), "text": texts}).write_parquet(path)
     return Documents(path, np.array(pairs), rows, float(np.mean([len(text) for text in texts])))
+
+
+def comments(folder: Path, rows: int) -> Path:
+    """``rows`` comments of 3 to 40 words, as a table of key and text; a tenth are copies with one more word."""
+    rng = np.random.default_rng(1)
+    vocabulary, often = language(rng)
+    lengths = rng.integers(3, 41, rows - rows // 10)
+    words = rng.choice(vocabulary, int(lengths.sum()), p=often)
+    ends = lengths.cumsum()
+    texts = [" ".join(words[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
+    texts += [f"{text} {word}" for text, word in zip(texts[: rows // 10], words, strict=False)]
+    keys = [f"{number * 0x9E3779B97F4A7C15 % 2**64:032x}" for number in range(rows)]
+    path = folder / f"comments-{rows}.parquet"
+    pl.DataFrame({"key": keys, "text": texts}).write_parquet(path, row_group_size=20_000)
+    return path
+
+
+def language(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """40,000 words of an invented language and how often each occurs (Zipf–Mandelbrot)."""
+    syllables = ["ba", "co", "di", "fu", "le", "mo", "ne", "pa", "ri", "su", "ta", "vo", "wi", "ex", "an", "or", "st"]
+    lengths = rng.choice([1, 2, 3, 4, 5], 40_000, p=[0.05, 0.4, 0.35, 0.15, 0.05])
+    often = 1 / np.arange(10, len(lengths) + 10)
+    return np.array(["".join(rng.choice(syllables, length)) for length in lengths]), often / often.sum()
 
 
 def sentences(words: np.ndarray, number: int) -> str:
@@ -167,12 +185,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers-python", help="the interpreter of the peers' virtual environment")
     parser.add_argument("--only", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--comments", type=int, nargs="*", default=[100_000, 1_000_000], help="for the memory table")
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--near", nargs=2, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.once:
-        once(*arguments.once)
-        return
+        once(ours, *arguments.once)
+    elif arguments.near:
+        once(near_alone, *arguments.near)
+    else:
+        against_peers(arguments)
+        memory(arguments)
 
+
+def against_peers(arguments: argparse.Namespace) -> None:
     systems = {OURS: [sys.executable, __file__, "--once"]}
     if arguments.peers_python:
         systems |= {peer: [arguments.peers_python, str(PEERS_SCRIPT), peer] for peer in arguments.only}
@@ -204,9 +230,28 @@ def table(measured: dict[str, list[tuple[float, ...]]], rows: int) -> None:
         )
 
 
-def once(source: Path, target: Path) -> None:
+def memory(arguments: argparse.Namespace) -> None:
+    """Near-duplicates alone, of short comments read from a file: what ten times the rows cost."""
+    print(f"\n{'near-duplicates of comments':30}{'seconds':>9}{'rows/s':>10}{'found':>9}{'peak MB':>20}")
+    for rows in arguments.comments:
+        with tempfile.TemporaryDirectory() as name:
+            source, target = comments(Path(name), rows), Path(name) / "near"
+            command = [sys.executable, __file__, "--near", str(source), str(target)]
+            runs = [run(command, target) for _ in range(arguments.runs)]
+            copies = pl.scan_parquet(target).select(pl.col("duplicate_of").count()).collect().item()
+        seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
+        print(f"{rows:<30,}{seconds:9.2f}{rows / seconds:10,.0f}{copies:9,}{megabytes:20,.0f}")
+
+
+def near_alone(source: Path, target: Path) -> None:
+    from corpusmith.curate.duplicates import near_duplicates
+
+    near_duplicates(pl.scan_parquet(source), words=WORDS).write_parquet(target)
+
+
+def once(work: Callable[[Path, Path], None], source: Path, target: Path) -> None:
     began = time.perf_counter()
-    ours(source, target)
+    work(source, target)
     print(json.dumps({"seconds": time.perf_counter() - began}))
 
 
