@@ -19,16 +19,17 @@ from corpusmith.models.hashing import Hashes, buckets, words
 if TYPE_CHECKING:
     from corpusmith.models.networks import WordCNN, WordPairs
 
-FOLDS = 10
-VECTOR = 40  # length of a word's vector
+FOLDS = 40
+VECTOR = 44  # length of a word's vector
+BUCKETS = 2**15  # of the judge's words, and as many of its n-grams
 SLICE = 800  # characters of a post that are read as one text
 FEWEST = 4  # occurrences of a word that gets a vector of its own before training
 CONTEXTS = 8_000  # most frequent words that count as context
 WINDOW = 5
 BATCH = 256
 FINE_WEIGHT = 0.5  # of the loss on GoEmotions' 28 labels, beside that on the seven
-EVENING = 0.2  # how far the judge's class frequencies are evened out, 0 not at all, 1 wholly
-GUIDE_EVENING = 0.4  # the same of the guide's, by the weights of its rows
+EVENING = 0.3  # how far the judge's class frequencies are evened out, 0 not at all, 1 wholly
+GUIDE_EVENING = 0.5  # the same of the guide's, by the weights of its rows
 GUIDE_PENALTY = 1 / 6
 TEACHERS = 4
 LABEL_SHARE = 0.5  # of the labels in what the judge learns of a labelled row; the rest is its teachers'
@@ -67,12 +68,10 @@ def train(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
     """
     import torch
 
-    from corpusmith.models.networks import load, save
+    from corpusmith.models.networks import save
 
-    names = tuple((data_dir / "goemotions/original/labels.txt").read_text().split())
-    groups = tuple(EMOTIONS.index(next(e for e, labels in EKMAN.items() if name in labels)) for name in names)
+    names, groups = fine_labels(data_dir)
     rows = examples(data_dir / "goemotions/original/train.tsv", groups)
-    dev = examples(data_dir / "goemotions/original/dev.tsv", groups).single
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seen, kept_back = rows.where(rows.folds != 0), rows.where(rows.folds == 0)
@@ -84,9 +83,26 @@ def train(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
     guide = train_guide(seen)
     calibrate(guide, kept_back.single)
     save(guide, out_dir / "emotion-guide")
-    for folder in (out_dir / "emotion-judge", out_dir / "emotion-guide"):
-        write_card(folder, measure(load(folder).predict, dev.texts, dev.emotions, seed), len(seen.texts))
+    describe(out_dir, data_dir, seed)
     torch.set_num_threads(threads)
+
+
+def describe(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
+    """Measure both models as they were written, on the rows of GoEmotions dev with one emotion; write their cards."""
+    from corpusmith.models.networks import load
+
+    _, groups = fine_labels(data_dir)
+    folds = examples(data_dir / "goemotions/original/train.tsv", groups).folds
+    dev = examples(data_dir / "goemotions/original/dev.tsv", groups).single
+    for name, kept_back in (("emotion-judge", 0), ("emotion-guide", 1)):
+        metrics = measure(load(out_dir / name).predict, dev.texts, dev.emotions, seed)
+        write_card(out_dir / name, metrics, trained_rows=int((folds != kept_back).sum()))
+
+
+def fine_labels(data_dir: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names of GoEmotions' labels, in order, and the index in EMOTIONS of each."""
+    names = tuple((data_dir / "goemotions/original/labels.txt").read_text().split())
+    return names, tuple(EMOTIONS.index(next(e for e, labels in EKMAN.items() if name in labels)) for name in names)
 
 
 def train_judge(
@@ -115,7 +131,7 @@ def _new_judge(names: tuple[str, ...], groups: tuple[int, ...], hashes: Hashes, 
     from corpusmith.models.networks import WordCNN
 
     torch.manual_seed(seed)
-    network = WordCNN(names, groups, word_buckets=2**15, gram_buckets=2**15, size=VECTOR, hidden=128, reach=2)
+    network = WordCNN(names, groups, BUCKETS, BUCKETS, size=VECTOR, hidden=128, reach=2)
     network.dropped_words, network.dropped = 0.15, 0.4
     at = buckets(hashes, network.words.num_embeddings)[::-1].copy()
     table = torch.zeros_like(network.words.weight)

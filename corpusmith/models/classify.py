@@ -173,7 +173,8 @@ class HubClassifier:
 
         tokenizer, model, emotions = self._loaded
         texts = rows["text"].to_pylist()
-        tokens = tokenizer(texts, truncation=True, max_length=self.max_tokens)
+        longest = min(self.max_tokens, tokenizer.model_max_length)
+        tokens = tokenizer(texts, truncation=True, max_length=longest)
         order = np.argsort([-len(ids) for ids in tokens["input_ids"]], kind="stable")
         scores = np.empty((len(texts), len(emotions)), dtype=np.float32)
         squash = torch.sigmoid if _is_multi_label(model.config) else lambda logits: torch.softmax(logits, dim=1)
@@ -207,6 +208,9 @@ class HubClassifier:
         except (OSError, ValueError, KeyError) as error:
             expected = "a sequence classifier with safetensors weights"
             raise ModelError(f"{self.model}@{self.revision[:12]} cannot be opened as {expected}: {error}") from error
+        if tokenizer.pad_token is None:  # a decoder's
+            tokenizer.pad_token = tokenizer.eos_token
+        model.config.pad_token_id = tokenizer.pad_token_id
         return tokenizer, model.to(self.hardware["device"]).eval(), emotions
 
 
