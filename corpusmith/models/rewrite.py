@@ -30,6 +30,7 @@ REWRITE: Final = pa.schema(
 NONE: Final = ""
 PARTS: Final = (NONE, "before", "lead", "ask", "between", "after", "tail")
 SLOTS: Final = ("opening", "middle", "closing")
+LONG, LONGER = 20, 40  # words
 FORMS: Final = (
     ("before", "", ""),
     ("", "", "tail"),
@@ -211,16 +212,29 @@ def _sources(texts: pl.Series) -> pl.DataFrame:
 
 
 def _fit() -> list[pl.Expr]:
-    """The form as this text can bear it: only a statement is led into, and a question grows no tail."""
+    """The form as this text can bear it: only a statement is led into, a question grows no tail, and a long text is
+    framed on all sides, or it would stay a near-duplicate of its source.
+    """
     opening, middle, closing = (pl.col(slot) for slot in SLOTS)
     bears_lead = (pl.col("starts") | pl.col("speaks")) & ~pl.col("asks_first")
+    long, longer = (pl.col("text").str.count_matches(r"\s+") > words for words in (LONG, LONGER))
     return [
         pl.when((opening == "lead") & ~bears_lead)
         .then(pl.when("asks_first").then(pl.lit("ask")).otherwise(pl.lit("before")))
+        .when((opening == NONE) & long)
+        .then(pl.lit("before"))
         .otherwise(opening)
         .alias("opening"),
-        pl.when(pl.col("rest") == "").then(pl.lit(NONE)).otherwise(middle).alias("middle"),
-        pl.when((closing == "tail") & pl.col("asks_last")).then(pl.lit("after")).otherwise(closing).alias("closing"),
+        pl.when(pl.col("rest") == "")
+        .then(pl.lit(NONE))
+        .when((middle == NONE) & longer)
+        .then(pl.lit("between"))
+        .otherwise(middle)
+        .alias("middle"),
+        pl.when(((closing == "tail") & pl.col("asks_last")) | ((closing == NONE) & long))
+        .then(pl.lit("after"))
+        .otherwise(closing)
+        .alias("closing"),
     ]
 
 
