@@ -124,7 +124,7 @@ def _named(expectation: Expectation, slug: str, sentence: str) -> Expectation:
 
 
 def _validate(
-    context: AbstractDataContext, suite: ExpectationSuite, data: BatchDefinition, rows: pd.DataFrame, stored: bool
+    context: AbstractDataContext, suite: ExpectationSuite, data: BatchDefinition[Any], rows: pd.DataFrame, stored: bool
 ) -> ExpectationSuiteValidationResult:
     """What became of a suite; stored in the context for its Data Docs, or not (which is twice as fast)."""
     import great_expectations as gx
