@@ -195,7 +195,8 @@ def main() -> None:
         once(near_alone, *arguments.near)
     else:
         against_peers(arguments)
-        memory(arguments)
+        if arguments.comments:
+            memory(arguments)
 
 
 def against_peers(arguments: argparse.Namespace) -> None:
