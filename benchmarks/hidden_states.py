@@ -1,0 +1,132 @@
+"""Hidden-state extraction for the probes: tokens a second of the maker, of a row-by-row loop, and of naive batches.
+
+python benchmarks/hidden_states.py [--rows 2000] [--runs 3] [--model house/language] [--form raw] [--threads 2]
+
+Every peer loads nothing and ends with the same thing, the last token's state in every layer as float16, from the same
+texts, tokenization included. The row-by-row loops take the first --loop-rows texts only, as they are slow.
+Texts are GoEmotions' where they lie beside the project (../shared/data), the demo dump's otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import torch
+
+from corpusmith.score.hidden_states import Halves, HiddenStates
+
+GOEMOTIONS = Path(__file__).resolve().parents[2] / "shared" / "data" / "goemotions" / "original" / "train.tsv"
+AIM = 3.0
+FIXED = 32
+
+
+def texts(rows: int) -> list[str]:
+    if GOEMOTIONS.is_file():
+        table = pl.read_csv(GOEMOTIONS, separator="\t", has_header=False, quote_char=None, n_rows=rows)
+        return table.to_series(0).to_list()
+    from assets.reddit.demo import write_demo_dump
+    from corpusmith.ingest import read
+
+    with tempfile.TemporaryDirectory() as folder:
+        dump = Path(folder) / "demo.zst"
+        write_demo_dump(dump, comments=max(100, 2 * rows))
+        bodies = pl.concat([part.select("raw") for part in read(dump)])["raw"].drop_nulls()
+    return bodies.filter(bodies.str.len_chars() > 20).head(rows).to_list()
+
+
+def through_maker(maker: HiddenStates, shown: list[str]) -> Halves:
+    """The maker as `produce` calls it: batches of batch_rows in the given order."""
+    parts = []
+    for start in range(0, len(shown), maker.batch_rows):
+        batch = shown[start : start + maker.batch_rows]
+        made = maker.make(pa.record_batch({"key": [str(row) for row in range(len(batch))], "text": batch}))
+        parts.append(made["states"].flatten().to_numpy(zero_copy_only=False).reshape(len(batch), *maker.shape))
+    return np.concatenate(parts)
+
+
+def row_by_row(maker: HiddenStates, shown: list[str], head: bool = False) -> Halves:
+    """One text a pass; with ``head``, of the causal LM as it is loaded, which also rates every next word."""
+    model = maker.loaded.model if head else maker.loaded.model.base_model
+    parts = []
+    with torch.inference_mode():
+        for text in shown:
+            ids = torch.tensor(maker.tokens([text]), device=maker.loaded.device)
+            layers = model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+            parts.append(torch.stack([layer[0, -1] for layer in layers]).half().cpu().numpy())
+    return np.stack(parts)
+
+
+def fixed_batches(maker: HiddenStates, shown: list[str]) -> Halves:
+    """FIXED texts a pass in the given order, each padded to the longest beside it."""
+    model, device = maker.loaded.model.base_model, maker.loaded.device
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(shown), FIXED):
+            tokens = maker.tokens(shown[start : start + FIXED])
+            longest = max(map(len, tokens))
+            ids = torch.tensor([row + [0] * (longest - len(row)) for row in tokens], device=device)
+            mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in tokens], device=device)
+            layers = model(input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True).hidden_states
+            last = torch.tensor([len(row) - 1 for row in tokens], device=device)
+            rows = torch.arange(len(tokens), device=device)
+            parts.append(torch.stack([layer[rows, last] for layer in layers], 1).half().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--loop-rows", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--model", default="house/language")
+    parser.add_argument("--form", default="raw")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    shown = texts(options.rows)
+    some = shown[: options.loop_rows]
+    maker = HiddenStates(options.model, options.form)
+    count = {len(rows): sum(map(len, maker.tokens(rows))) for rows in (shown, some)}
+    peers: dict[str, tuple[Callable[[], Halves], int]] = {
+        "HiddenStates, batches by length": (lambda: through_maker(maker, shown), len(shown)),
+        f"batches of {FIXED} in the given order": (lambda: fixed_batches(maker, shown), len(shown)),
+        "row by row": (lambda: row_by_row(maker, some), len(some)),
+        "row by row, with the head": (lambda: row_by_row(maker, some, head=True), len(some)),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in peers}
+    states: dict[str, Halves] = {}
+    row_by_row(maker, some[:20]), through_maker(maker, shown[:200])  # warm up
+    for _ in range(options.runs):
+        for name, (extract, _) in peers.items():  # in turns, so that what else the machine does hits all alike
+            began = time.perf_counter()
+            states[name] = extract()
+            seconds[name].append(time.perf_counter() - began)
+
+    ours, *others = peers
+    rate = {name: count[rows] / statistics.median(seconds[name]) for name, (_, rows) in peers.items()}
+    layers, width = maker.shape
+    device = f"{maker.loaded.device}, {maker.loaded.dtype}, {torch.get_num_threads()} threads"
+    print(
+        f"{options.model}: {layers - 1} layers, width {width}; {device}; {len(shown)} texts, {count[len(shown)]} tokens"
+    )
+    print(f"{'median of ' + str(options.runs):<40}{'tokens/s':>12}{'ours is':>10}{'largest difference':>22}")
+    for name in peers:
+        rows = len(states[name])
+        gap = np.abs(states[name].astype(np.float32) - states[ours][:rows].astype(np.float32))
+        relative = float((gap / np.abs(states[name].astype(np.float32)).max(axis=2, keepdims=True)).max())
+        print(f"{name:<40}{rate[name]:>12,.0f}{rate[ours] / rate[name]:>9.1f}x{relative:>15.1e} of max")
+    verdict = "met" if rate[ours] >= AIM * rate[others[1]] else "NOT met"
+    print(f"aim: at least {AIM:.0f} times the tokens/s of the row-by-row loop: {verdict}")
+
+
+if __name__ == "__main__":
+    main()
