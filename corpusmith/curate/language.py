@@ -98,7 +98,7 @@ def _exact(words: str) -> tuple[str, float]:
     likely = {label.removeprefix("__label__"): float(chance) for label, chance in zip(labels, chances, strict=True)}
     tokens = words.split()
     known = sum(token in COMMON for token in tokens) / len(tokens)
-    ascii_letters = sum(character < "\x80" for character in words) / len(words)
+    ascii_letters = len(words.encode("ascii", "ignore")) / len(words)
     score = (likely.pop("en", 0.0) + known) * ascii_letters
     if score >= THRESHOLD:
         return "en", min(score, 1.0)

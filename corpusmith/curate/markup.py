@@ -74,7 +74,11 @@ def normalise(texts: pl.Series) -> pl.Series:
     texts = changed_where(texts, ~ascii_only, _plain_characters)
     texts = changed_where(texts, texts.str.contains(r"[\x00-\x08\x0E-\x1F\x7F]"), _visible)
     texts = _unmarked(texts)
-    return texts.str.replace_all(r"\s+", " ").str.strip_chars()
+    return changed_where(texts, texts.str.contains(r"\s\s|[^\S ]"), _on_one_line).str.strip_chars()
+
+
+def _on_one_line(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all(r"\s+", " ")
 
 
 def _unescaped(texts: pl.Series) -> pl.Series:

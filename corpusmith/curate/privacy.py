@@ -24,7 +24,7 @@ SPELLED_EMAIL: Final = (
     r"(?i)\b[a-z0-9][a-z0-9._%+-]*\s*[\[({<]\s*at\s*[\])}>]\s*[a-z0-9-]+"
     r"(?:\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z0-9-]+)*\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z]{2,24}\b"
 )
-MENTION: Final = r"(^|[^\w/])(?:/?\bu/|/user/)[A-Za-z0-9_-]{2,}"
+MENTION: Final = r"(^|[^\w/])(?:/?\b[uU]/|/user/)[A-Za-z0-9_-]{2,}"
 HANDLE: Final = r"(^|[^\w@/.])@[A-Za-z_]\w+"
 
 NUMBERS: Final = r"\d(?:[ ().\-–/]{0,3}\d){6}|\d\.\d{1,3}\.\d{1,3}\.\d|:[0-9a-fA-F]{0,4}:"
@@ -77,15 +77,13 @@ def tally(texts: pl.Series) -> dict[str, int]:
 
 def pseudonyms(authors: pl.Series, salt: str) -> pl.Series:
     """A name of 16 hexadecimal digits for each author, the same for the same salt; null for a deleted one."""
-    key = hashlib.blake2b(salt.encode()).digest()
-    names = authors.unique().drop_nulls().to_list()
-    hidden = {
-        name: None
-        if name.strip() in DELETED_AUTHORS
-        else hashlib.blake2b(name.encode(), digest_size=8, key=key).hexdigest()
-        for name in names
-    }
-    return authors.replace_strict(hidden, default=None, return_dtype=pl.String)
+    mixed_in = hashlib.blake2b(salt.encode(), digest_size=16).digest()
+    names = authors.unique().drop_nulls()
+    hidden = [hashlib.blake2b(name.encode(), digest_size=8, salt=mixed_in).hexdigest() for name in names.to_list()]
+    unknown = names.str.strip_chars().is_in(DELETED_AUTHORS)
+    return authors.replace_strict(
+        names.filter(~unknown), pl.Series(hidden, dtype=pl.String).filter(~unknown), default=None
+    )
 
 
 def _count(texts: pl.Series, kind: str) -> pl.Series:
@@ -103,7 +101,7 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
     texts = changed_where(
         texts, texts.str.contains(r"\w\.[A-Za-z]{2}"), lambda found: found.str.replace_all(BARE, "[URL]")
     )
-    texts = where_regex(texts, ["u/", "user/"], [(MENTION, "${1}[USER]")])
+    texts = where_regex(texts, ["u/", "U/", "/user/"], [(MENTION, "${1}[USER]")])
     texts = where_regex(texts, "@", [(HANDLE, "${1}[USER]")])
     return changed_where(texts, texts.str.contains(NUMBERS), _each(_without_numbers))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from corpusmith.curate.language import english
@@ -65,6 +66,8 @@ BOILERPLATE: Final = (
 WORD: Final = r"(?:^|\s)[^\w\s\[]*\w"
 """Starts a word: a run without white space that holds a letter or digit and is no typed token such as [URL]."""
 
+FOREIGN_LETTER: Final = r"[\p{L}--[\x00-\x7F]]"
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -79,14 +82,16 @@ def clean(batch: pl.DataFrame, rules: Rules, salt: str) -> pl.DataFrame:
     """A comment for each row of ``batch`` (the columns of ingest's SCHEMA), in the same order.
 
     Columns: source, line, id, thread, author (salted hash or null), subreddit, created_utc, nsfw, raw, text (normalised
-    and scrubbed; empty for a broken line), language (null where there is no text), verdict (kept or rejected), reasons
-    (list of codes of curate.verdicts: all that apply, none for a kept row).
+    and scrubbed; empty for a broken line), language (null where there is no text, or too little of it to tell), verdict
+    (kept or rejected), reasons (list of codes of curate.verdicts: all that apply, none for a kept row).
     """
     raw = batch["raw"].fill_null("")
     gone = batch["broken"] | raw.str.contains(DELETED)
     normal = normalise(changed_where(raw, batch["broken"], _blank))
     text = scrub(normal)
-    language, _ = english(changed_where(text, gone, _blank))
+    too_short = ~gone & (~text.str.contains(_words(rules.min_words)))
+    mute = gone | (too_short & ~text.str.contains(FOREIGN_LETTER))
+    language, _ = english(changed_where(text, mute, _blank))
     cleaned = batch.select(
         "source",
         "line",
@@ -98,26 +103,34 @@ def clean(batch: pl.DataFrame, rules: Rules, salt: str) -> pl.DataFrame:
         "nsfw",
         "raw",
         text.alias("text"),
-        pl.when(~gone).then(language).alias("language"),
+        pl.when(~mute).then(language).alias("language"),
     )
     rejections = {
         "broken_line": batch["broken"],
         "deleted": gone & ~batch["broken"],
         "bot": batch["author"].str.contains(BOT_NAME).fill_null(False) | matching(normal, BOT_WORDS, BOT_TEXT),
         "boilerplate": _boilerplate(normal, batch["distinguished"] == "moderator"),
-        "non_english": ~gone & (language != "en"),
-        "too_short": ~gone & (text.str.count_matches(WORD) < rules.min_words),
+        "non_english": ~mute & (language != "en"),
+        "too_short": too_short,
         "too_long": ~gone & (text.str.len_chars() > rules.max_characters),
         "nsfw": batch["nsfw"] & (not rules.nsfw),
     }
-    reasons = pl.concat_list(pl.when(applies).then(pl.lit(code)) for code, applies in rejections.items())
-    return (
-        cleaned.with_columns(reasons=reasons.list.drop_nulls())
-        .with_columns(
-            verdict=pl.when(pl.col("reasons").list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))
-        )
-        .select(*cleaned.columns, "verdict", "reasons")
-    )
+    reasons = _reasons(rejections)
+    verdict = pl.when(reasons.list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))
+    return cleaned.with_columns(verdict.alias("verdict"), reasons)
+
+
+def _reasons(rejections: dict[str, pl.Series]) -> pl.Series:
+    """For each row the reasons that apply, by looking up its bits in a table of all combinations."""
+    masks = np.array([applies.to_numpy() for applies in rejections.values()])
+    bits = (1 << np.arange(len(rejections))) @ masks
+    every = [[code for place, code in enumerate(rejections) if row >> place & 1] for row in range(1 << len(rejections))]
+    return pl.Series("reasons", every, dtype=pl.List(pl.String)).gather(bits)
+
+
+def _words(least: int) -> str:
+    """Matches a text of so many words, as early as they are there."""
+    return rf"(?s)(?:{WORD}.*?){{{least}}}"
 
 
 def _boilerplate(texts: pl.Series, by_moderator: pl.Series) -> pl.Series:

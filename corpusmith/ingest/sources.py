@@ -12,10 +12,11 @@ from corpusmith.errors import SourceError
 from corpusmith.ingest.dumps import read_dump
 from corpusmith.ingest.records import SCHEMA
 from corpusmith.ingest.streams import kind
-from corpusmith.ingest.tables import read_dataset, read_delimited, read_parquet
+from corpusmith.ingest.tables import is_saved_dataset, read_dataset, read_delimited, read_parquet
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv")
-NO_SOURCE: Final = (".md", ".tmp", ".part", ".txt", ".yaml", ".yml")
+SUFFIXES: Final = (".zst", ".bz2", ".gz", ".ndjson", ".jsonl", ".parquet", *TABLE_SUFFIXES)
+"""What is read of a folder, beside files such as RC_2006-01 that have none; a file named by itself may have any."""
 BATCH_BYTES: Final = 256 << 20
 
 Reader = Callable[[Path, int, str | None], Iterator[pl.DataFrame]]
@@ -36,7 +37,7 @@ def read(
     with broken = True.
     """
     path = Path(source).expanduser()
-    if path.is_dir() and not _is_saved_dataset(path):
+    if path.is_dir() and not is_saved_dataset(path):
         frames = _folder(path, skip, text_column)
     elif path.is_file():
         frames = _reader(path)(path, skip, text_column)
@@ -73,16 +74,13 @@ def _folder(folder: Path, skip: int, text_column: str | None) -> Iterator[pl.Dat
 
 def _may_be_source(path: Path) -> bool:
     hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return not hidden and path.suffix.lower() not in NO_SOURCE and bool(path.suffix or path.stem.startswith("R"))
-
-
-def _is_saved_dataset(folder: Path) -> bool:
-    return (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file()
+    bare_dump = not path.suffix and path.name.startswith(("RC_", "RS_"))
+    return not hidden and (bare_dump or path.suffix.lower() in SUFFIXES)
 
 
 def _is_hub_id(source: str) -> bool:
     owner, slash, name = source.partition("/")
-    return bool(slash and owner and name) and "/" not in name and not source.startswith((".", "~"))
+    return bool(slash and owner and name) and "/" not in name and Path(name).suffix not in (*SUFFIXES, ".json")
 
 
 def _batches(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

@@ -5,6 +5,7 @@ import gzip
 import logging
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -61,19 +62,21 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
     """
     held: list[bytes] = []
     size = tail = 0  # bytes that are held; bytes of the line that was started last
+    long = False  # may one of the lines be over-long?
     ending = b""
     try:
         for piece in _bounded(path):
             end = piece.rfind(b"\n") + 1
             if not end and tail > MAX_LINE_BYTES:
                 continue  # the line is cut short anyway
+            long = long or tail + len(piece) > MAX_LINE_BYTES
             held.append(piece)
             size += len(piece)
             tail = len(piece) - end if end else tail + len(piece)
             if end and size >= block_bytes:
                 joined = b"".join(held)
-                yield from _cut(joined[: size - tail])
-                held, size = [joined[size - tail :]], tail
+                yield from _cut(joined[: size - tail], long)
+                held, size, long = [joined[size - tail :]], tail, tail > MAX_LINE_BYTES
     except DamagedError as error:
         if not held:
             raise SourceError(f"{path} is not a readable .{kind(path)} file: {error}") from error
@@ -82,21 +85,22 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
     rest = b"".join(held)
     if rest and not ending and not rest.endswith(b"\n"):
         ending = b"\n"
-    yield from _cut(rest + ending)
+    yield from _cut(rest + ending, long)
 
 
-def _cut(block: bytes) -> Iterator[bytes]:
-    """A block of whole lines in parts of at most BLOCK_LINES lines, each line of at most MAX_LINE_BYTES."""
+def _cut(block: bytes, long: bool) -> Iterator[bytes]:
+    """A block of whole lines in parts of at most BLOCK_LINES lines, over-long lines cut short."""
+    if long:
+        lines = block.split(b"\n")
+        block = b"\n".join(line if len(line) <= MAX_LINE_BYTES else line[:KEPT_OF_LONG_LINE] for line in lines)
+    count = block.count(b"\n")
+    if count <= BLOCK_LINES:
+        if block:
+            yield block
+        return
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
-    start = 0
-    for last in range(BLOCK_LINES, len(ends) + BLOCK_LINES, BLOCK_LINES):
-        part = ends[last - BLOCK_LINES : last]
-        lines = block[start : part[-1]]
-        if np.diff(part, prepend=start).max() > MAX_LINE_BYTES:
-            cut = (line if len(line) < MAX_LINE_BYTES else line[:KEPT_OF_LONG_LINE] for line in lines.split(b"\n"))
-            lines = b"\n".join(cut)
-        yield lines
-        start = int(part[-1])
+    cuts = [0, *ends[BLOCK_LINES - 1 : -1 : BLOCK_LINES].tolist(), len(block)]
+    yield from (block[start:end] for start, end in pairwise(cuts))
 
 
 def _bounded(path: Path) -> Iterator[bytes]:
@@ -116,7 +120,7 @@ def _bounded(path: Path) -> Iterator[bytes]:
 
 
 def _plain(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(1 << 20):
+    while piece := file.read(1 << 18):
         yield piece
 
 

@@ -34,6 +34,8 @@ def read_delimited(path: Path, skip: int = 0, text_column: str | None = None) ->
     """
     rows = _rows(path)
     head = list(itertools.islice(rows, SNIFFED_ROWS))
+    if not head[0]:
+        raise SourceError(f"{path}: expected the first row or the header of a table, found a blank or broken line")
     named = _named(head[0])
     header = text_column in head[0] or any(name in named for name in (*TEXT_NAMES, *POST_NAMES))
     width = len(head[0])
@@ -80,7 +82,7 @@ def read_dataset(name: str, skip: int = 0, text_column: str | None = None) -> It
     import datasets
 
     try:
-        if Path(name).is_dir():
+        if is_saved_dataset(Path(name)):
             found: Any = datasets.load_from_disk(name)
         else:
             found = datasets.load_dataset(name, streaming=True)
@@ -94,6 +96,11 @@ def read_dataset(name: str, skip: int = 0, text_column: str | None = None) -> It
         raise SourceError(f"the dataset {name!r} has no rows")
     columns = _columns(first.column_names, text_column, name)
     yield from _from_arrow(itertools.chain([first], batches), columns, Path(name).name, skip)
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether a folder is what ``Dataset.save_to_disk`` writes."""
+    return (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file()
 
 
 def _from_arrow(
