@@ -40,6 +40,16 @@ PLANTED: Final[dict[str, float]] = {
 }
 """The share of the lines that has each defect; every other line is an ordinary comment."""
 
+PERSONAL: Final[dict[str, str]] = {
+    "email": "[EMAIL]",
+    "phone": "[PHONE]",
+    "ip_address": "[IP]",
+    "card": "[CARD]",
+    "url": "[URL]",
+    "user_name": "[USER]",
+}
+"""Which of them are personal data, and the token that each should become; such comments are otherwise fit."""
+
 FEWEST: Final = 40
 NATURAL: Final[dict[str, int]] = {
     "neutral": 45,

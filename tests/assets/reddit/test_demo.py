@@ -10,8 +10,9 @@ import pytest
 import zstandard
 
 from assets.reddit import demo
+from assets.reddit.comments import deduplicate, first
 from assets.reddit.grammar import Grammar, phrases
-from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
+from corpusmith import settings
 from corpusmith.errors import SettingsError
 
 COMMENTS = 6_000
@@ -23,10 +24,13 @@ def lines_of(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def dump(tmp_path_factory):
-    path = tmp_path_factory.mktemp("demo") / "RC_demo.zst"
-    counts = demo.write_demo_dump(path, COMMENTS)
-    return counts, lines_of(path)
+def dump_path(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "RC_demo.zst"
+
+
+@pytest.fixture(scope="module")
+def dump(dump_path):
+    return demo.write_demo_dump(dump_path, COMMENTS), lines_of(dump_path)
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +76,38 @@ def test_a_thread_stays_in_its_subreddit(comments):
     assert homes["link_id"].is_unique().all()
 
 
-def test_copies_are_found_and_hardly_any_other(dump, comments):
+@pytest.fixture(scope="module")
+def curated(dump, dump_path) -> pl.DataFrame:
+    reddit = settings.load().reddit
+    read = first(str(dump_path), COMMENTS, reddit, "salt")
+    return deduplicate(read.lazy(), reddit.comments.jaccard).collect()
+
+
+def test_curation_catches_all_that_is_planted(dump, curated):
     counts, _ = dump
-    gone, bots = ("[deleted]", "[removed]"), ("AutoModerator", "TotesMessenger")
-    people = [c for c in comments if c["author"] not in bots and "bot" not in c["author"].lower()]
-    told = [c["body"] for c in people if c["body"] not in gone and len(c["body"].split()) > 3 and c["body"].isascii()]
-    texts = pl.LazyFrame({"key": [f"{row:05}" for row in range(len(told))], "text": told})
-    exact = exact_duplicates(texts)
-    near = near_duplicates(texts.join(exact.lazy(), on="key", how="anti", maintain_order="left"))
-    assert counts["exact_duplicate"] <= exact.height <= counts["exact_duplicate"] * 1.2 + 10
-    found = near["duplicate_of"].is_not_null().sum()
-    assert counts["near_duplicate"] <= found <= counts["near_duplicate"] * 1.2 + 10
+    caught = Counter(curated["reasons"].explode(empty_as_null=False).to_list())
+    assert caught["deleted"] == counts["deleted"] + counts["removed"]
+    assert caught["non_english"] == counts["other_language"]
+    for kind in ("bot", "nsfw", "too_long", "broken_line"):
+        assert caught[kind] == counts[kind], kind
+
+
+def test_copies_are_found_and_hardly_any_other_comment_looks_like_one(dump, curated):
+    counts, _ = dump
+    caught = Counter(curated["reasons"].explode(empty_as_null=False).to_list())
+    short = curated.filter(pl.col("reasons").list.contains("too_short")).height
+    personal = sum(counts[kind] for kind in demo.PERSONAL)
+    kept = curated.filter(pl.col("verdict") == "kept").height
+    assert caught["near_duplicate"] >= counts["near_duplicate"]
+    assert caught["exact_duplicate"] >= counts["exact_duplicate"]
+    assert short <= counts["too_short"] + counts["other_language"]
+    assert 0.998 * (counts["ordinary"] + personal) <= kept <= counts["ordinary"] + personal
+
+
+def test_planted_personal_data_is_scrubbed(dump, curated):
+    kept = curated.filter(pl.col("verdict") == "kept")["text"]
+    for kind, token in demo.PERSONAL.items():
+        assert kept.str.contains(token, literal=True).sum() == dump[0][kind], kind
 
 
 def test_the_same_seed_writes_the_same_lines_whatever_the_block(dump, tmp_path, monkeypatch):
