@@ -49,8 +49,7 @@ class Models(_Settings):
     judge: str
     rewriter: str
     generator: str
-    llm: str
-    llm_url: str | None
+    servers: dict[str, str]
     probed: list[str]
 
 

@@ -107,9 +107,13 @@ def validate(
         tables |= _rejected(rejected, rows)
         if limits.made is not None:
             tables["counts"] = _counts(limits.made, rows, rejected)
+    return run("reddit", tables, sentences(limits), docs)
+
+
+def sentences(limits: Limits) -> dict[str, str]:
+    """Every expectation in plain language, by its slug, with the numbers of ``limits``."""
     numbers = {name: value for name, value in vars(limits).items() if name != "made"}
-    sentences = {slug: sentence.format(**numbers) for slug, sentence in SENTENCES.items()}
-    return run("reddit", tables, sentences, docs)
+    return {slug: sentence.format(**numbers) for slug, sentence in SENTENCES.items()}
 
 
 def validate_release(folder: Path, docs: Path | None = None) -> Report:

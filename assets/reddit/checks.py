@@ -7,17 +7,18 @@ import polars as pl
 
 from assets.reddit.rejected import made, rejected
 from assets.resources import Workshop
-from validation.reddit import SENTENCES, Limits, validate
+from validation.reddit import Limits, sentences, validate
 
 BALANCED = dg.AssetKey(["reddit", "balanced"])
 TABLES = ("comments", "labelled", "rewritten", "synthesized", "balanced")
+OTHERS = [dg.AssetKey(["reddit", name]) for name in TABLES if name != "balanced"]
 
 
 @dg.multi_asset_check(
     name="reddit_holds",
     specs=[
-        dg.AssetCheckSpec(name, asset=BALANCED, blocking=True, description=sentence)
-        for name, sentence in SENTENCES.items()
+        dg.AssetCheckSpec(name, asset=BALANCED, blocking=True, description=sentence, additional_deps=OTHERS)
+        for name, sentence in sentences(Limits()).items()
     ],
     ins={name: dg.AssetIn(key=["reddit", name]) for name in TABLES},
     can_subset=False,

@@ -61,11 +61,11 @@ def estimate(workshop: Workshop) -> list[Step]:
 
     try:
         fit = _comments(workshop, steps["comments"])
-        judge = makers.judge(settings)
+        judge = makers.judge(settings.models)
         seen = labelled.label(fit, judge, making(steps["labelled"]), settings.labelled.min_confidence)
-        new = rewritten.rewrite(seen, makers.rewriter(settings), judge, making(steps["rewritten"]), settings)
+        new = rewritten.rewrite(seen, makers.rewriter(settings.models), judge, making(steps["rewritten"]), settings)
         rest = synthesized.synthesize(
-            seen, new, makers.generator(settings), judge, making(steps["synthesized"]), settings
+            seen, new, makers.generator(settings.models), judge, making(steps["synthesized"]), settings
         )
         rows = balanced.balance(seen, new, rest, settings.balanced)
         scores.probes(rows, making(steps["probes"]), settings)

@@ -38,14 +38,14 @@ def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop
 def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Each fit comment with the probability of each of the seven emotions."""
     settings = workshop.settings.reddit
-    return labelling.label(comments, makers.judge(settings), workshop.make, settings.labelled.min_confidence)
+    return labelling.label(comments, makers.judge(settings.models), workshop.make, settings.labelled.min_confidence)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "torch"})
 def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Neutral comments put into the emotions that are short, their facts kept, and judged again."""
     settings = workshop.settings.reddit
-    return rewriting.rewrite(labelled, makers.rewriter(settings), makers.judge(settings), workshop.make, settings)
+    return rewriting.rewrite(labelled, makers.rewriter(settings.models), makers.judge(settings.models), workshop.make, settings)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "torch"})
@@ -53,7 +53,7 @@ def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.Re
     """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
     settings = workshop.settings.reddit
     return synthesis.synthesize(
-        labelled, rewritten, makers.generator(settings), makers.judge(settings), workshop.make, settings
+        labelled, rewritten, makers.generator(settings.models), makers.judge(settings.models), workshop.make, settings
     )
 
 
@@ -95,7 +95,8 @@ def release(
     release = releasing.release_of(
         workshop, comments, [labelled, rewritten, synthesized], balanced, pl.concat([probes, zero_shot])
     )
-    return releasing.shown(write_release(release, workshop.release("reddit")))
+    folder = workshop.release("reddit")
+    return releasing.shown(write_release(release, folder), folder)
 
 
 @corpus_asset(group="reddit", kinds={"huggingface"}, deps=[["reddit", "release"]])

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from corpusmith.settings import Reddit
+from corpusmith.models import chat, classify, rewrite, writers
+from corpusmith.settings import Models
 from corpusmith.work.produce import Maker
 
+LLM = "llm:"
 
-def judge(settings: Reddit) -> Maker:
+
+def judge(models: Models) -> Maker:
     """Reads the emotion of a text: a house classifier, any sequence classifier of the Hub, or a language model."""
-    from corpusmith.models import classify
-
-    name = settings.models.judge
-    if name == "llm":
-        from corpusmith.models import writers
-
-        return writers.LlmClassifier(_chat(settings))
-    return classify.HouseClassifier(name) if name.startswith("house/") else classify.HubClassifier(name)
+    if models.judge.startswith(LLM):
+        return writers.LlmClassifier(_chat(models.judge, models))
+    house = models.judge.startswith("house/")
+    return classify.HouseClassifier(models.judge) if house else classify.HubClassifier(models.judge)
 
 
-def rewriter(settings: Reddit) -> Maker:
+def rewriter(models: Models) -> Maker:
     """Puts a neutral comment into a target emotion."""
-    if settings.models.rewriter == "llm":
-        from corpusmith.models import writers
-
-        return writers.LlmRewriter(_chat(settings))
-    from corpusmith.models import rewrite
-
-    return rewrite.HouseRewriter()
+    llm = models.rewriter.startswith(LLM)
+    return writers.LlmRewriter(_chat(models.rewriter, models)) if llm else rewrite.HouseRewriter()
 
 
-def generator(settings: Reddit) -> Maker:
+def generator(models: Models) -> Maker:
     """Writes a new comment of an emotion."""
-    from corpusmith.models import writers
+    llm = models.generator.startswith(LLM)
+    return writers.LlmGenerator(_chat(models.generator, models)) if llm else writers.HouseGenerator()
 
-    return writers.LlmGenerator(_chat(settings)) if settings.models.generator == "llm" else writers.HouseGenerator()
 
-
-def _chat(settings: Reddit):  # type: ignore[no-untyped-def]
-    from corpusmith.models import chat
-
-    models = settings.models
-    return chat.ServerChat(models.llm, models.llm_url) if models.llm_url else chat.LocalChat(models.llm)
+def _chat(named: str, models: Models) -> chat.Chat:
+    name = named.removeprefix(LLM)
+    server = models.servers.get(name)
+    return chat.ServerChat(name, server) if server else chat.LocalChat(name)

@@ -34,14 +34,14 @@ def preview(workshop: Workshop, rows: int) -> Preview:
     source = next(iter(sources(workshop).values()))
     few = workshop.settings.reddit.balanced.model_copy(update={"rows_per_emotion": rows})
     settings = workshop.settings.reddit.model_copy(update={"balanced": few})
-    judge, make = makers.judge(settings), workshop.make
+    judge, make = makers.judge(settings.models), workshop.make
 
     read = comments.first(source, LINES, settings, workshop.salt)
     fit = comments.deduplicate(read.lazy(), settings.comments.jaccard).collect()
     enough = pl.concat([fit.filter(pl.col("verdict") == "kept").head(rows * 20), _rejected(fit).head(rows)])
     labelled = label(enough.lazy(), judge, make, settings.labelled.min_confidence).collect().lazy()
-    rewritten = rewrite(labelled, makers.rewriter(settings), judge, make, settings)
-    synthesized = synthesize(labelled, rewritten, makers.generator(settings), judge, make, settings)
+    rewritten = rewrite(labelled, makers.rewriter(settings.models), judge, make, settings)
+    synthesized = synthesize(labelled, rewritten, makers.generator(settings.models), judge, make, settings)
 
     never_judged = _rejected(fit).head(rows).with_columns(origin=pl.lit("natural")).lazy()
     shown = [_some(never_judged, rows), *(_some(table, rows) for table in (labelled, rewritten, synthesized))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 
 from assets.reddit import comments as cleaning
@@ -15,6 +16,7 @@ from assets.reddit.rejected import made, rejected
 from assets.reddit.sources import sources
 from assets.resources import Workshop
 from corpusmith.release.inputs import Release, Source
+from corpusmith.release.manifest import Manifest
 
 
 def release_of(
@@ -26,7 +28,7 @@ def release_of(
 ) -> Release:
     """Everything that the release says, ready to be written."""
     settings = workshop.settings.reddit
-    here = [makers.judge(settings), makers.rewriter(settings), makers.generator(settings)]
+    here = [makers.judge(settings.models), makers.rewriter(settings.models), makers.generator(settings.models)]
     curation = {"model": "corpusmith/curate", "revision": cleaning.CURATION}
     return Release(
         corpus="reddit",
@@ -37,8 +39,22 @@ def release_of(
         scores=scores.collect(),
         made=made(comments, stages),
         makers={cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}},
-        params=workshop.settings.model_dump(exclude={"reddit": {"source"}}),
+        params=workshop.settings.model_dump(exclude={"reddit": {"source": True, "models": {"servers"}}}),
         sources=[_source(source) for source in sources(workshop).values()],
+    )
+
+
+def shown(manifest: Manifest, folder: Path) -> dg.MaterializeResult:
+    """What the UI and the command line show of a release."""
+    report = folder / "report" / "index.html"
+    return dg.MaterializeResult(
+        metadata={
+            "version": manifest.version,
+            "rows": manifest.counts["rows"],
+            "release": dg.MetadataValue.path(str(folder)),
+            "report": dg.MetadataValue.path(str(report)),
+            "balance": dg.MetadataValue.json(manifest.counts),
+        }
     )
 
 

@@ -24,7 +24,7 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
     SourceError when the dump of a natural row is not at hand.
     """
     settings = workshop.settings.reddit
-    judge = makers.judge(settings)
+    judge = makers.judge(settings.models)
 
     def remake(rows: pl.DataFrame) -> pl.DataFrame:
         if rows["origin"][0] == "natural":
@@ -66,7 +66,7 @@ def _written(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
 
 
 def _writer(fingerprint: str, settings: Reddit) -> Maker:
-    here = [makers.rewriter(settings), makers.generator(settings)]
+    here = [makers.rewriter(settings.models), makers.generator(settings.models)]
     for maker in here:
         if maker.fingerprint == fingerprint:
             return maker

@@ -6,6 +6,7 @@ import polars as pl
 
 from assets.reddit.labelled import Make, judged, named, unsure, verdict
 from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.curate.duplicates import similar_to
 from corpusmith.curate.similarity import content_kept
 from corpusmith.emotions import EMOTIONS
 from corpusmith.settings import Reddit
@@ -69,17 +70,15 @@ def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
 
 
 def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
-    """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no mere copy."""
+    """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no near-copy."""
+    sources = rewrites.lazy().select(key="source_key", text="source_text").unique("key", maintain_order=True)
+    copies = similar_to(rewrites.lazy(), sources, settings.comments.jaccard)["key"]
     return verdict(
         judged(rewrites.lazy(), judge, make),
         {
             "wrong_emotion": pl.col("emotion") != pl.col("target"),
             "low_confidence": unsure(settings.labelled.min_confidence),
             "content_lost": pl.col("content_kept") < settings.rewritten.min_content_kept,
-            "copies_source": _letters("text") == _letters("source_text"),
+            "copies_source": pl.col("key").is_in(copies.implode()),
         },
     )
-
-
-def _letters(column: str) -> pl.Expr:
-    return pl.col(column).str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")

@@ -55,7 +55,8 @@ def forms(subject: str) -> list[HiddenStates]:
 def probe_scores(rows: pl.DataFrame, make: Make, subject: str, maker: HiddenStates, settings: Scores) -> pl.LazyFrame:
     """Scores of each layer of one model in one form."""
     training = probing.ProbeSettings(epochs=settings.epochs, learning_rate=settings.learning_rate)
-    states = make(rows.lazy().rename({"key": "sample"}), maker).drop("key").rename({"sample": "key"})
+    made = make(rows.lazy().rename({"key": "sample"}), maker)
+    states = made.rename({"key": "states_key", "sample": "key"})
     decides = {**maker.settings, **asdict(training), "draws": settings.bootstrap, "scores": VERSION}
     this = Measurement(
         "probe",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from corpusmith.errors import ModelError
 
@@ -32,3 +33,19 @@ def revision(model: Path) -> str:
         with file.open("rb") as content:
             digest.update(f"{file.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()[:40]
+
+
+def shipped() -> list[dict[str, Any]]:
+    """Every house model: name, revision, bytes, and what was measured of it (the plain numbers of its metrics.json)."""
+    return [_described(config.parent) for config in sorted(HOUSE.glob("*/config.json"))]
+
+
+def _described(model: Path) -> dict[str, Any]:
+    metrics = model / "metrics.json"
+    measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    return {
+        "name": PREFIX + model.name,
+        "revision": revision(model),
+        "bytes": sum(file.stat().st_size for file in model.iterdir() if file.is_file()),
+        "measured": {name: value for name, value in measured.items() if isinstance(value, int | float)},
+    }

@@ -1,0 +1,118 @@
+"""What the Reddit corpus says about itself: words for its card, report and metadata; every number is counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from corpusmith.curate.balance import ORIGINS
+from corpusmith.curate.verdicts import REASONS
+from corpusmith.emotions import EMOTIONS
+from corpusmith.release.inputs import CardText, Stage
+from validation.schema import REJECTED, RELEASE
+
+WRITTEN: Final = ("rewritten", "synthetic")
+
+STAGES: Final = (
+    Stage(
+        "comments",
+        "Each line of the source is decoded, normalised and scrubbed of personal data; what is unfit is rejected.",
+        ("natural",),
+        ("broken_line", "deleted", "bot", "boilerplate", "nsfw", "too_short", "too_long", "non_english"),
+    ),
+    Stage(
+        "duplicates",
+        "What repeats an earlier comment, or nearly does (Jaccard of word shingles), is rejected.",
+        ("natural",),
+        ("exact_duplicate", "near_duplicate"),
+    ),
+    Stage(
+        "labelled",
+        "The judge gives each comment a probability for each emotion; what it is unsure of is rejected.",
+        ("natural",),
+        ("low_confidence",),
+    ),
+    Stage(
+        "rewritten",
+        "Neutral comments are put into the emotions that are short, their facts kept, and judged again.",
+        ("rewritten",),
+        ("wrong_emotion", "low_confidence", "content_lost", "copies_source", "too_short", "personal_data"),
+    ),
+    Stage(
+        "synthesized",
+        "New comments are written for the emotions that are still short, judged, and compared with all earlier text.",
+        ("synthetic",),
+        ("wrong_emotion", "low_confidence", "too_short", "near_duplicate", "memorised", "personal_data"),
+    ),
+    Stage(
+        "balanced",
+        "As many rows of each emotion are taken: natural before rewritten before synthetic.",
+        ORIGINS,
+        ("surplus",),
+    ),
+)
+
+SCORES: Final = {
+    "task": "probe, zero-shot or baseline.",
+    "subject": "What is scored, under the name that the settings give it.",
+    "model": "The checkpoint that ran.",
+    "revision": "Its resolved revision.",
+    "form": "How the model was shown a text; null where it is no language model.",
+    "layer": "The layer that was probed; 0 is the embeddings.",
+    "depth": "The layer as a share of all layers.",
+    "metric": "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix).",
+    "label": "The emotion that a per-class metric is of.",
+    "predicted": "Of count: what rows of the label were taken for; empty for an unreadable answer.",
+    "value": "The score; null for a share of nothing.",
+    "low": "Lower end of its 95 % bootstrap interval.",
+    "high": "Upper end of its 95 % bootstrap interval.",
+    "n": "Test rows behind the value.",
+    "device": "Where it was measured.",
+    "dtype": "The number type of the model's weights.",
+    "seconds": "How long the measurement took.",
+    "rows_per_second": "Rows that went through the model in a second.",
+    "settings": "Everything else that decides the value, as JSON.",
+}
+
+CARD: Final = CardText(
+    title="Emotion-balanced Reddit text",
+    tagline="English Reddit comments, as many of each of seven emotions, with the plan, maker and judge of every row.",
+    description=(
+        "Comments carry seven emotions very unevenly: most are neutral, few show fear or disgust. This corpus holds "
+        "equally many of each, so that a model's sense of emotion can be measured and probed without the majority "
+        "class deciding the result. Natural comments come first; where they do not suffice, neutral ones were "
+        "rewritten into the emotion, and the rest was synthesized. The `emotion` of every row is what a judge saw in "
+        "the final text, never what a writer was merely asked for; the judge is not the writer. The recipe follows "
+        "*Decoding Emotion in the Deep* (arXiv 2510.04064), except that this corpus is balanced as published, and "
+        "that rewrites which missed their emotion are rejected."
+    ),
+    licence="other",
+    licence_short="Labels, rewrites, synthetic rows and metadata: Apache-2.0. Natural comments: as their source.",
+    licence_text=(
+        "What this project made (labels, rewrites, synthetic rows, metadata) is under Apache-2.0. A natural comment, "
+        "and the source text of a rewrite, stay under the terms of the source that they were read from, which is "
+        "named above: the demo dump is the project's own writing (Apache-2.0); Reddit dumps are user content, for "
+        "which most publishers state no licence, so check that you may use and share them where you are."
+    ),
+    personal_data=(
+        "User names, e-mail addresses, phone numbers, IP addresses, card numbers and URLs in texts are replaced by "
+        "typed tokens, in kept and rejected rows alike; authors are salted hashes. That is done by rules: names of "
+        "people in running text are not found, and a quotation can be searched for. Do not use the corpus to identify "
+        "anyone or to judge a person. Raw text never leaves the machine that built the release."
+    ),
+    language=("en",),
+    task_categories=("text-classification",),
+    tags=("emotion", "reddit", "synthetic", "balanced", "probing", "corpusmith"),
+    label="emotion",
+    labels=EMOTIONS,
+    origins=ORIGINS,
+    stages=STAGES,
+    columns={name: column.sentence for name, column in {**REJECTED, **RELEASE}.items()} | SCORES,
+    reasons=REASONS,
+    limits=(
+        "English only, and seven emotions of which one is assigned to each text; mixed feelings are not represented.",
+        "Labels are a model's, not people's. Its own errors, measured on its model card, are in every row, and rows "
+        "that it was unsure of are missing, so the corpus is easier than comments at large.",
+        "Rewritten and synthetic rows have a style of their own. Report results on natural rows apart (`origin`).",
+        "The judge read each text alone, without its thread; sarcasm and in-jokes are lost on it.",
+    ),
+)
