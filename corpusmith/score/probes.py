@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Halves = np.ndarray[Any, np.dtype[np.float16]]
 
 TEST_ROWS: Final = 1024
+RANGE_BYTES: Final = 64 << 20  # of states read at once; a join holds a few times as much
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ def score(
 ) -> pl.DataFrame:
     """Accuracy and macro-F1 of each layer on the test rows; of the layer that does best on validation, each emotion's.
 
-    rows: key, text, emotion, split, states (layers + 1 states, float16) and seconds (of making them). That layer is
-    chosen on the training rows where no row is for validation, never on the test; ``settings`` names it.
+    rows: key, text, emotion, split; states (layers + 1 states, float16), states_key and seconds (of making them). That
+    layer is chosen on the training rows where no row is for validation, never on the test; ``settings`` names it.
     Raises BalanceError when there are no rows to train or to test on.
     """
     began = time.perf_counter()
@@ -97,21 +99,24 @@ def score(
 def gathered(rows: pl.LazyFrame, layers: int) -> tuple[pl.DataFrame, Halves]:
     """The rows without their states and with their number (``row``), and the states, shape (n, layers, d), float16.
 
-    The states lie in a temporary file that is mapped into memory, so that they may be more than memory holds.
+    The states may be more than memory holds: they are read a range of their keys at a time, which the ledger finds
+    without reading the rest, and written to a temporary file that is mapped into memory.
     """
-    width = rows.collect_schema()["states"].size // layers  # type: ignore[attr-defined]
-    narrow: list[pl.DataFrame] = []
+    size = rows.collect_schema()["states"].size  # type: ignore[attr-defined]
+    ranges = -(-rows.select(pl.len()).collect().item() * size * 2 // RANGE_BYTES)
+    bounds = [f"{place * 16**4 // ranges:04x}" for place in range(ranges)] + ["g"]  # "g": behind every hexadecimal key
+    narrow = [rows.drop("states").head(0).collect()]
     with tempfile.TemporaryFile() as file:
-        for part in rows.collect_batches(chunk_size=4096, maintain_order=True):
+        for low, high in pairwise(bounds):
+            part = rows.filter(pl.col("states_key") >= low, pl.col("states_key") < high).collect()
             file.write(np.ascontiguousarray(part["states"].to_numpy()).data)
             narrow.append(part.drop("states"))
-        table = pl.concat(narrow) if narrow else rows.drop("states").collect()
         file.flush()
-        shape = (table.height, layers, width)
-        states = (
-            np.memmap(file, dtype=np.float16, mode="r", shape=shape) if table.height else np.empty(shape, np.float16)
-        )
-    return table.with_row_index("row"), states
+        table = pl.concat(narrow).with_row_index("row")
+        shape = (table.height, layers, size // layers)
+        if not table.height:  # nothing can be mapped
+            return table, np.empty(shape, dtype=np.float16)
+        return table, np.memmap(file, dtype=np.float16, mode="r", shape=shape)
 
 
 def fit(states: Halves, rows: Ints, emotions: Ints, settings: ProbeSettings, random: np.random.Generator) -> Probes:

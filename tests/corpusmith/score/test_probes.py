@@ -24,6 +24,7 @@ def rows():
             "emotion": [EMOTIONS[number] for number in emotions],
             "split": random.choice(["train", "validation", "test"], n, p=[0.7, 0.15, 0.15]),
             "states": pl.Series(states.reshape(n, -1).astype(np.float16), dtype=pl.Array(pl.Float16, LAYERS * WIDTH)),
+            "states_key": [bootstrap.generator(f"{number}").bytes(16).hex() for number in range(n)],
             "seconds": np.full(n, 0.01, dtype=np.float32),
         }
     )
@@ -60,6 +61,14 @@ def test_test_rows_are_as_many_of_each_emotion_as_the_rarest_has(rows, found):
     assert set(found.filter(pl.col("metric") == "accuracy")["n"]) == {7 * smallest}
     matrix = scores.confusion_of(found)
     assert matrix.sum(axis=1).tolist() == [smallest] * 7
+
+
+def test_states_are_gathered_whole_however_little_is_read_at_once(rows, monkeypatch):
+    monkeypatch.setattr(probes, "RANGE_BYTES", 5000)
+    table, states = probes.gathered(rows.lazy(), LAYERS)
+    assert states.shape == (rows.height, LAYERS, WIDTH)
+    expected = rows.sort("key")["states"].to_numpy().reshape(states.shape)
+    assert (states[table.sort("key")["row"].to_numpy()] == expected).all()
 
 
 def test_a_layer_learns_the_same_whatever_the_others_hold(rows):
