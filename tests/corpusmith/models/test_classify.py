@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import house
+from corpusmith.models import classify, house
 from corpusmith.models.classify import EKMAN, HouseClassifier, HubClassifier, emotions_of, predict
 from corpusmith.models.hashing import words
 from corpusmith.work.ledger import Ledger
@@ -50,12 +50,13 @@ def test_a_text_is_judged_the_same_alone_and_among_others(model, texts):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_lists_arrays_slices_and_chunks_are_read_alike(model):
+def test_lists_arrays_slices_and_chunks_are_read_alike(model, monkeypatch):
     texts = list(PLAIN.values())
     expected = predict(model, texts)
     array = pa.array(["left out", *texts])
+    monkeypatch.setattr(classify, "SLICE_ROWS", 2)
     for column in (array.slice(1), pa.array(texts, pa.large_string()), pa.chunked_array([texts[:3], [], texts[3:]])):
-        np.testing.assert_allclose(predict(model, column, rows=2), expected, atol=2e-5)
+        np.testing.assert_allclose(predict(model, column), expected, atol=2e-5)
     assert predict(model, []).shape == (0, 7)
 
 
