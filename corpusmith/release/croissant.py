@@ -1,0 +1,128 @@
+"""The release as Croissant metadata (docs.mlcommons.org/croissant), so that any Croissant loader can read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from corpusmith.release.inputs import Release
+from corpusmith.release.manifest import sha256
+
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+
+
+def write(folder: Path, release: Release) -> None:
+    """croissant.json: a file object for each shard with its digest, a file set and a record set for each config."""
+    text = json.dumps(metadata(folder, release), indent=2, ensure_ascii=False)
+    (folder / "croissant.json").write_text(text + "\n")
+
+
+def metadata(folder: Path, release: Release) -> dict[str, Any]:
+    """The Croissant description of the shards that lie in a folder."""
+    configs = {name: sorted((folder / name).glob("*.parquet")) for name in ("data", "rejected", "scores")}
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": release.corpus,
+        "description": release.text.tagline,
+        "version": release.version,
+        "citeAs": f"{release.text.title}, version {release.version}, made with corpusmith.",
+        "license": release.text.licence_short,
+        "inLanguage": list(release.text.language),
+        "keywords": list(release.text.tags),
+        "distribution": [
+            *(_file(folder, path) for paths in configs.values() for path in paths),
+            *(_file_set(name) for name in configs),
+        ],
+        "recordSet": [_records(name, paths, release) for name, paths in configs.items()],
+    }
+
+
+def _file(folder: Path, path: Path) -> dict[str, Any]:
+    name = path.relative_to(folder).as_posix()
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": path.name,
+        "contentUrl": name,
+        "contentSize": f"{path.stat().st_size} B",
+        "encodingFormat": "application/x-parquet",
+        "sha256": sha256(path),
+    }
+
+
+def _file_set(name: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": f"{name}-shards",
+        "name": f"{name}-shards",
+        "encodingFormat": "application/x-parquet",
+        "includes": f"{name}/*.parquet",
+    }
+
+
+def _records(name: str, paths: list[Path], release: Release) -> dict[str, Any]:
+    fields = [_field(name, column, kind, release) for column, kind in pl.scan_parquet(paths).collect_schema().items()]
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
+
+
+def _field(records: str, column: str, kind: pl.DataType, release: Release) -> dict[str, Any]:
+    inner = kind.inner if isinstance(kind, pl.List) else kind
+    return {
+        "@type": "cr:Field",
+        "@id": f"{records}/{column}",
+        "name": column,
+        "description": release.text.columns.get(column, ""),
+        "dataType": _kind(inner),
+        **({"repeated": True} if isinstance(kind, pl.List) else {}),
+        "source": {"fileSet": {"@id": f"{records}-shards"}, "extract": {"column": column}},
+    }
+
+
+def _kind(kind: Any) -> str:
+    if kind.is_integer():
+        return "sc:Integer"
+    if kind.is_float():
+        return "sc:Float"
+    return "sc:Boolean" if kind == pl.Boolean else "sc:Text"

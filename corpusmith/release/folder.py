@@ -1,0 +1,56 @@
+"""A folder that is whole or not there: written beside its place, and renamed into it when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(into: Path) -> Iterator[Path]:
+    """An empty folder beside ``into`` that takes its place when the block ends well; else nothing has changed.
+
+    What stood there goes only when the new one is complete. A crash between the two renames leaves the old folder
+    beside, and the next call puts it back first. Files are never written in place, so an old folder of read-only or
+    linked files (a DVC cache) is replaced and its cache left alone.
+    """
+    into = into.resolve()
+    into.parent.mkdir(parents=True, exist_ok=True)
+    restore(into)
+    new = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
+    try:
+        yield new
+        new.chmod(0o755)
+        old = _old(into)
+        if into.exists():
+            into.rename(old)
+        new.rename(into)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def restore(into: Path) -> None:
+    """Put back, or clear away, what a killed `replacing` left beside ``into``."""
+    into = into.resolve()
+    old = _old(into)
+    if old.exists() and not into.exists():
+        old.rename(into)
+    shutil.rmtree(old, ignore_errors=True)
+    for left in into.parent.glob(f".{into.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old text or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _old(into: Path) -> Path:
+    return into.with_name(f".{into.name}.old")

@@ -1,0 +1,61 @@
+"""Write a release: everything into a folder beside its place, which it takes when it is complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from corpusmith.errors import ReleaseError
+from corpusmith.release import card, croissant, manifest, metrics, report
+from corpusmith.release.folder import replacing
+from corpusmith.release.inputs import Release
+from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
+from corpusmith.release.summary import Summary, summarize
+
+SCRATCH = ".tables"
+
+
+def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTES) -> manifest.Manifest:
+    """Write a release to the folder ``into`` and return its manifest; the same inputs give the same bytes.
+
+    An earlier release there is replaced when the new one is complete, never before. Raises ReleaseError when there are
+    no rows, or a reason is unknown.
+    """
+    with replacing(into) as folder:
+        rows = _settled(release.rows, folder / SCRATCH / "rows.parquet")
+        rejected = _settled(release.rejected, folder / SCRATCH / "rejected.parquet")
+        splits = splits_of(rows)
+        if not splits:
+            raise ReleaseError(f"{release.corpus} {release.version} has no rows to release")
+        for split in splits:
+            write_shards(rows.filter(pl.col("split") == split), folder / "data", split, shard_bytes=shard_bytes)
+        write_shards(rejected, folder / "rejected", "rejected", shard_bytes=shard_bytes)
+        (folder / "scores").mkdir()
+        write_parquet(release.scores, folder / "scores" / "scores-00000-of-00001.parquet")
+        summary = summarize(rows, rejected, release.scores, dict(release.made), release.text)
+        _check_reasons(summary, release)
+        plan = manifest.plan_hash(rows, rejected)
+        for path in (folder / SCRATCH).iterdir():
+            path.unlink()
+        (folder / SCRATCH).rmdir()
+        metrics.write(folder, summary, release)
+        card.write(folder, summary, release)
+        croissant.write(folder, release)
+        report.write(folder, summary, release)
+        written = manifest.of(folder, release, summary, plan)
+        (folder / manifest.NAME).write_text(written.to_json())
+    return written
+
+
+def _settled(table: pl.LazyFrame, path: Path) -> pl.LazyFrame:
+    """The table computed once, in a stream, to a scratch file."""
+    path.parent.mkdir(exist_ok=True)
+    table.sink_parquet(path, compression="zstd", compression_level=1)
+    return pl.scan_parquet(path)
+
+
+def _check_reasons(summary: Summary, release: Release) -> None:
+    unknown = sorted(set(summary.reasons["reason"]) - set(release.text.reasons))
+    if unknown:
+        raise ReleaseError(f"rows were rejected for reasons that the card cannot explain: {', '.join(unknown)}")
