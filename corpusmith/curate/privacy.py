@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -11,6 +12,9 @@ import polars as pl
 from corpusmith.curate.rows import changed_where, where_regex
 
 KINDS: Final = ("USER", "EMAIL", "PHONE", "IP", "CARD", "URL")
+PASSES: Final = 8
+"""After so many a text is a chain that somebody made up (real ones take two): only its plain words are kept."""
+NOT_PLAIN: Final = r"\S*[^\p{L}\s]\S*"
 DELETED_AUTHORS: Final = ("[deleted]", "[removed]", "")
 
 SCHEME: Final = r"(?i)\b(?:https?|ftps?|mailto|ssh|git|irc|steam|magnet|tel):(?://)?[^\s<>\"]*[^\s<>\"'.,;:!?)(\]\[]"
@@ -24,8 +28,8 @@ SPELLED_EMAIL: Final = (
     r"(?i)\b[a-z0-9][a-z0-9._%+-]*\s*[\[({<]\s*at\s*[\])}>]\s*[a-z0-9-]+"
     r"(?:\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z0-9-]+)*\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z]{2,24}\b"
 )
-MENTION: Final = r"(^|[^\w/])(?:/?\b[uU]/|/user/)[A-Za-z0-9_-]{2,}"
-HANDLE: Final = r"(^|[^\w@/.])@[A-Za-z_]\w+"
+MENTION: Final = r"(^|[^\w/])(?:/?\b[uU]/|/user/)[A-Za-z0-9_-]{2,}(?:(?:/[uU]/|/user/)[A-Za-z0-9_-]{2,})*"
+HANDLE: Final = r"(^|[^\w@/.])(?:@[A-Za-z_]\w+)+"
 
 NUMBERS: Final = r"\d(?:[ ().\-–/]{0,3}\d){6}|\d\.\d{1,3}\.\d{1,3}\.\d|:[0-9a-fA-F]{0,4}:"
 """Where a number may be one of a phone, card or machine: only these rows see the precise rules below."""
@@ -36,12 +40,15 @@ IPV4: Final = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)")
 IPV6: Final = re.compile(r"(?<![\w:.])[0-9a-fA-F:]{2,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)")
 VERSION: Final = re.compile(r"(?i)(?:version|ver|release|build|firmware|update|patch|section|chapter|v)[\s.:#]*$")
 PHONE: Final = re.compile(
-    r"""(?<![\w.,$€£#/-])(?:
-      \+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,5}){1,4}     # +44 20 7946 0958
-    | (?:1[ .-]?)?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}              # (555) 123-4567
-    | 1?[2-9]\d{2}[2-9]\d{6}                                                 # 5552345678
-    | 0\d{1,4}[ -]\d{3,4}[ -]?\d{3,4}                                        # 020 7946 0958
-    | 0\d(?:[ .-]\d{2}){4}                                                   # 06 12 34 56 78
+    r"""(?:
+      (?<![$€£#+])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,5}){1,4}  # +44 20 7946 0958
+    | (?<![$€£#(])\(\d{3}\)[ .-]?\d{3}[ .-]\d{4}                                        # (555) 123-4567
+    | (?<![\w.,$€£#/-])(?:
+          (?:1[ .-]?)?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}                    # 1-555-123-4567
+        | 1?[2-9]\d{2}[2-9]\d{6}                                                        # 5552345678
+        | 0\d{1,4}[ -]\d{3,4}[ -]?\d{3,4}                                               # 020 7946 0958
+        | 0\d(?:[ .-]\d{2}){4}                                                          # 06 12 34 56 78
+        )
     )(?![\w-]|[.,]\d)""",
     re.VERBOSE,
 )
@@ -56,8 +63,7 @@ def scrub(texts: pl.Series) -> pl.Series:
     Scrubbing what is scrubbed changes nothing. Card numbers are told by Luhn's checksum, IP addresses by their range;
     dates, prices, version numbers and names of subreddits stay.
     """
-    once = _scrubbed(texts)
-    return changed_where(once, once.ne_missing(texts), scrub)
+    return _settled(texts, PASSES)
 
 
 def find(texts: pl.Series) -> pl.DataFrame:
@@ -88,6 +94,17 @@ def pseudonyms(authors: pl.Series, salt: str) -> pl.Series:
 
 def _count(texts: pl.Series, kind: str) -> pl.Series:
     return texts.str.count_matches(f"[{kind}]", literal=True).cast(pl.Int64).fill_null(0)
+
+
+def _settled(texts: pl.Series, passes: int) -> pl.Series:
+    """The texts when no rule finds any more; what one leaves bare, another may find."""
+    once = _scrubbed(texts)
+    more = partial(_settled, passes=passes - 1) if passes else _plain_words
+    return changed_where(once, once.ne_missing(texts), more)
+
+
+def _plain_words(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all(NOT_PLAIN, "[URL]")
 
 
 def _scrubbed(texts: pl.Series) -> pl.Series:
