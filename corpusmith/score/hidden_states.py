@@ -113,19 +113,22 @@ class HiddenStates:
         tokenizer = self.loaded.tokenizer
         cut = [self._cut(text) if len(text) > self.max_tokens else text for text in texts]
         if self.form != "template":
-            return list(tokenizer(cut)["input_ids"]) if cut else []
+            return list(tokenizer(cut, verbose=False)["input_ids"])
         if not tokenizer.chat_template:
             raise ModelError(
                 f"{self.model} has no chat template: choose its instruction-tuned version, or another form"
             )
         turns = [[{"role": "user", "content": text}] for text in cut]
         shown = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
-        return list(tokenizer(shown, add_special_tokens=False)["input_ids"])
+        return list(tokenizer(shown, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _cut(self, text: str) -> str:
         """The text up to and with its ``max_tokens``-th token."""
-        offsets = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        return text[: offsets[self.max_tokens - 1][1]] if len(offsets) > self.max_tokens else text
+        tokens = self.loaded.tokenizer(
+            text, add_special_tokens=False, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True
+        )
+        offsets = tokens["offset_mapping"]
+        return text[: offsets[-1][1]] if len(offsets) == self.max_tokens else text
 
     @property
     def _budget(self) -> int:
