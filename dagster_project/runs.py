@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from assets.reddit.graph import DUMPS
 from assets.reddit.sources import sources
@@ -16,7 +17,8 @@ from dagster_project.definitions import definitions
 
 Listen = Callable[[dg.DagsterEvent], None]
 
-INSTANCE = "telemetry:\n  enabled: false\nnux:\n  seen: true\n"
+QUIET = {"loggers": {"steps": {"config": {}}}}
+INSTANCE = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 def instance_of(workshop: Workshop) -> dg.DagsterInstance:
@@ -35,7 +37,7 @@ def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
     Raises what an asset raised on purpose, and ValidationFailed when a blocking check did not hold.
     """
     found = sources(workshop)
-    defs = definitions(workshop, {"console": _listener(listen)})
+    defs = definitions(workshop, {"steps": _listener(listen)})
     with instance_of(workshop) as instance:
         instance.add_dynamic_partitions(str(DUMPS.name), list(found))
         for name in found:
@@ -47,10 +49,10 @@ def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
 
 def _run(defs: dg.Definitions, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
     try:
-        return defs.resolve_job_def(job).execute_in_process(instance=instance, **options)
+        return defs.resolve_job_def(job).execute_in_process(instance=instance, run_config=QUIET, **options)
     except dg.Failure as failure:
         raise failure.__cause__ if isinstance(failure.__cause__, CorpusmithError) else failure from None
-    except dg.DagsterAssetCheckFailedError as error:
+    except DagsterAssetCheckFailedError as error:
         raise ValidationFailed(str(error)) from None
 
 

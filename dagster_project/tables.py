@@ -27,6 +27,11 @@ class Tables(PolarsParquetIOManager):
         """The table, lazily. (dagster-polars 0.27 still passes an argument that polars 2 has dropped.)"""
         return pl.scan_parquet(str(path))
 
+    def load_partitions(self, context: dg.InputContext) -> dict[str, pl.LazyFrame]:
+        """A frame for each partition that was materialised, also where there is just one."""
+        loaded = super().load_partitions(context)
+        return loaded if isinstance(loaded, dict) else {context.asset_partition_keys[0]: loaded}
+
     def get_metadata(self, context: dg.OutputContext, obj: Any) -> dict[str, Any]:
         """Nothing before the table is written: a lazy frame would be computed twice."""
         return {}

@@ -13,6 +13,7 @@ from assets.reddit import rewritten as rewriting
 from assets.reddit import synthesized as synthesis
 from assets.reddit.sources import sources
 from assets.resources import Workshop
+from corpusmith.errors import SourceError
 from corpusmith.release import hub
 from corpusmith.release.write import write_release
 
@@ -29,9 +30,11 @@ def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop
 @corpus_asset(group="reddit", kinds={"polars"})
 def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """The lines of all sources, in which whatever repeats an earlier one, or nearly does, is rejected."""
-    return cleaning.deduplicate(
-        pl.concat([dumps[name] for name in sources(workshop)]), workshop.settings.reddit.comments.jaccard
-    )
+    unread = [name for name in sources(workshop) if dumps.get(name) is None]
+    if unread:
+        raise SourceError(f"not read yet: {', '.join(unread)}; materialize these partitions of reddit/dumps first")
+    every = pl.concat([dumps[name] for name in sources(workshop)])
+    return cleaning.deduplicate(every, workshop.settings.reddit.comments.jaccard)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "torch"})
