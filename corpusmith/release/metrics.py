@@ -22,9 +22,7 @@ def write(folder: Path, summary: Summary, release: Release) -> None:
     balance = summary.balance.group_by(by, maintain_order=True).agg(pl.col("rows").sum())
     balance.rename({"label": release.text.label}).write_csv(plots / "balance.csv")
     summary.reasons.write_csv(plots / "rejected.csv")
-    summary.depth.select("curve", "layer", "depth", accuracy="value", low="low", high="high").write_csv(
-        plots / "depth.csv"
-    )
+    summary.depth.rename({"value": "accuracy"}).write_csv(plots / "depth.csv")
     summary.confusions.write_csv(plots / "confusions.csv")
 
 

@@ -1,5 +1,169 @@
-"""placeholder"""
+"""The release as one page for people: balance, what became of every row, examples, scores, provenance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from corpusmith.release.charts import Curve, Point, line_chart
+from corpusmith.release.inputs import Release
+from corpusmith.release.manifest import commit, redacted
+from corpusmith.release.summary import Summary
 
 
-def write(folder, summary, release):
-    pass
+def write(folder: Path, summary: Summary, release: Release) -> None:
+    """report/index.html: one file that needs nothing else, readable in a light and a dark setting."""
+    page = folder / "report" / "index.html"
+    page.parent.mkdir()
+    page.write_text(render(summary, release))
+
+
+def render(summary: Summary, release: Release) -> str:
+    """The page's HTML; every text that comes from the corpus is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("corpusmith.release", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja").render(
+        release=release,
+        text=release.text,
+        rows=summary.rows,
+        rejected=summary.rejected,
+        commit=commit(),
+        origins=summary.count("origin"),
+        splits=summary.count("split"),
+        balance=_balance(summary, release),
+        flow=_flow(summary, release),
+        reasons=_reasons(summary, release),
+        examples=_examples(summary, release),
+        charts=_charts(summary),
+        overall=_overall(summary),
+        confusions=_confusions(summary, release),
+        makers=[(name, redacted(dict(made))) for name, made in sorted(release.makers.items())],
+        sources=sorted(release.sources, key=lambda source: source.name),
+    )
+
+
+def _balance(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """For each label its rows by origin, and how wide each is drawn."""
+    counted = dict(
+        ((label, origin), rows)
+        for label, origin, rows in summary.balance.group_by("label", "origin").agg(pl.col("rows").sum()).rows()
+    )
+    totals = {
+        label: sum(counted.get((label, origin), 0) for origin in release.text.origins) for label in release.text.labels
+    }
+    most = max(totals.values(), default=0) or 1
+    return [
+        {
+            "label": label,
+            "rows": totals[label],
+            "parts": [
+                (origin, counted.get((label, origin), 0), 100 * counted.get((label, origin), 0) / most)
+                for origin in release.text.origins
+            ],
+        }
+        for label in release.text.labels
+    ]
+
+
+def _flow(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """For each origin its stages, drawn against the rows that came in."""
+    drawn = []
+    for origin in release.text.origins:
+        stages = summary.flow.filter(pl.col("origin") == origin).to_dicts()
+        made = release.made.get(origin, 0)
+        if made:
+            for stage in stages:
+                stage |= {"out_width": 100 * stage["rows_out"] / made, "rejected_width": 100 * stage["rejected"] / made}
+            drawn.append({"origin": origin, "made": made, "kept": stages[-1]["rows_out"], "stages": stages})
+    return drawn
+
+
+def _reasons(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    totals = (
+        summary.reasons.group_by("reason", maintain_order=True)
+        .agg(pl.col("rows").sum())
+        .sort("rows", descending=True, maintain_order=True)
+    )
+    most = totals["rows"].max() or 1
+    by = dict(((reason, origin), rows) for reason, origin, rows in summary.reasons.rows())
+    return [
+        {
+            "code": reason,
+            "sentence": release.text.reasons[reason],
+            "rows": rows,
+            "parts": [(o, by.get((reason, o), 0), 100 * by.get((reason, o), 0) / most) for o in release.text.origins],
+            "examples": summary.refused.filter(pl.col("reason") == reason)["text"].to_list(),
+        }
+        for reason, rows in totals.rows()
+    ]
+
+
+def _examples(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": label,
+            "origins": [
+                (origin, summary.examples.filter((pl.col("label") == label) & (pl.col("origin") == origin)).to_dicts())
+                for origin in release.text.origins
+            ],
+        }
+        for label in release.text.labels
+    ]
+
+
+def _charts(summary: Summary) -> list[tuple[str, Markup]]:
+    """For each probed subject its accuracy by depth, one line for each form, held against what is of no layer."""
+    flat = summary.overall.filter((pl.col("metric") == "accuracy") & pl.col("layer").is_null())
+    baselines = flat.filter(pl.col("task") != "zero-shot")
+    charts = []
+    for (subject,), part in summary.depth.group_by("subject", maintain_order=True):
+        curves = [
+            Curve(str(form or "probe"), [_point(row) for row in rows.sort("layer").to_dicts()])
+            for (form,), rows in part.group_by("form", maintain_order=True)
+        ]
+        asked = flat.filter((pl.col("task") == "zero-shot") & (pl.col("subject") == subject))
+        named = [*baselines.select("subject", "value").rows(), *asked.select("task", "value").rows()]
+        references = [(name, value) for name, value in named if value is not None]
+        charts.append((str(subject), line_chart(curves, references, "depth of the probed layer", "accuracy")))
+    return charts
+
+
+def _point(row: dict[str, Any]) -> Point:
+    says = f"layer {row['layer']}: {row['value']:.3f} ({row['low']:.3f} – {row['high']:.3f})"
+    return Point(row["depth"], row["value"], row["low"], row["high"], says)
+
+
+def _overall(summary: Summary) -> list[dict[str, Any]]:
+    return summary.overall.drop_nulls("value").to_dicts()
+
+
+def _confusions(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """Each matrix as rows of (count, share of its row); what could not be read comes last, if anything."""
+    drawn = []
+    for (name,), part in summary.confusions.group_by("name", maintain_order=True):
+        cells = dict(((actual, predicted), rows) for _, actual, predicted, rows in part.rows())
+        columns = [*release.text.labels, *([""] if part.filter(pl.col("predicted") == "").height else [])]
+        lines = []
+        for actual in release.text.labels:
+            counts = [cells.get((actual, predicted), 0) for predicted in columns]
+            if total := sum(counts):
+                lines.append(
+                    {
+                        "actual": actual,
+                        "rows": total,
+                        "cells": list(zip(columns, counts, [n / total for n in counts], strict=True)),
+                    }
+                )
+        hits = sum(cells.get((label, label), 0) for label in release.text.labels)
+        drawn.append({"name": name, "columns": columns, "lines": lines, "rows": part["rows"].sum(), "hits": hits})
+    return drawn

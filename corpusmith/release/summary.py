@@ -19,8 +19,8 @@ class Summary:
 
     balance: split, origin, label, rows. reasons: reason, origin, rows (a row with two reasons counts for both).
     flow: stage, origin, rows_in, rejected, rows_out, in the order of the recipe. confusions: name, actual, predicted,
-    rows. depth: curve, layer, depth, value, low, high of the probes' accuracy. overall: the scores of no single class,
-    of a probe those of its best layer. examples: label, origin, text, source_text. refused: reason, text.
+    rows. depth: the probes' accuracy; subject, form, layer, depth, value, low, high. overall: the scores of no single
+    class, of a probe those of its best layer. examples: label, origin, text, source_text. refused: reason, text.
     """
 
     rows: int
@@ -134,8 +134,7 @@ def curve() -> pl.Expr:
 
 def _depth(scores: pl.DataFrame) -> pl.DataFrame:
     layers = _accuracy(scores).drop_nulls("layer")
-    name = pl.concat_str("subject", pl.format(" ({})", "form").fill_null(""))
-    return layers.select("layer", "depth", "value", "low", "high", curve=name).sort("curve", "layer")
+    return layers.select("subject", "form", "layer", "depth", "value", "low", "high").sort("subject", "form", "layer")
 
 
 def _overall(scores: pl.DataFrame) -> pl.DataFrame:
