@@ -207,7 +207,7 @@ class ServerChat:
             except httpx.ConnectError as error:
                 if attempt + 1 == ATTEMPTS:
                     raise ModelError(
-                        f"no server answers at {_without_login(self.url)}: start it, or correct the setting llm_url"
+                        f"no server answers at {_without_login(self.url)}: start it, or correct models.servers"
                     ) from error
             except httpx.TransportError as error:
                 why = f"{type(error).__name__} {error}".strip()
@@ -231,7 +231,7 @@ class ServerChat:
     def _refusal(self, status: int) -> str:
         where = _without_login(self.url)
         if status == 404:
-            return f"{where} has no model {self.name!r} (or no /chat/completions): check the settings llm and llm_url"
+            return f"{where} has no model {self.name!r} (or no /chat/completions): check models.servers"
         given = "was not accepted" if os.environ.get(API_KEY) else "is not set"
         return f"{where} refused with status {status}: the key in the environment variable {API_KEY} {given}"
 

@@ -207,7 +207,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     talk = ServerChat("m", f"http://127.0.0.1:{port}/v1", first_wait=0.01)
-    with pytest.raises(ModelError, match=f"127.0.0.1:{port}.*llm_url"):
+    with pytest.raises(ModelError, match=f"127.0.0.1:{port}.*models.servers"):
         talk.answer(asking("q"), seeds(1), 8, None)
 
 
