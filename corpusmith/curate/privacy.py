@@ -72,6 +72,8 @@ def find(texts: pl.Series) -> pl.DataFrame:
     rows = clean.ne_missing(texts).arg_true()
     before, after = texts.gather(rows), clean.gather(rows)
     counts = pl.DataFrame({kind: _count(after, kind) - _count(before, kind) for kind in KINDS})
+    swallowed = pl.all_horizontal(pl.all() <= 0)  # an address that held a token already
+    counts = counts.with_columns(URL=pl.when(swallowed).then(1).otherwise("URL"))
     found = counts.with_columns(row=rows).unpivot(index="row", variable_name="kind", value_name="n")
     return found.filter(pl.col("n") > 0).select("row", "kind").sort("row", "kind")
 

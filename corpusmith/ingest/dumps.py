@@ -1,5 +1,6 @@
 """Read Pushshift dumps: a JSON object a line, comments (RC) and submissions (RS), whatever keys a row has."""
 
+import codecs
 import io
 import json
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def read_dump(path: Path, skip: int = 0, text_column: str | None = None) -> Iter
     """
     line = 1
     for block in blocks(path):
+        if line == 1:
+            block = block.removeprefix(codecs.BOM_UTF8)
         count = block.count(b"\n")
         passed = min(max(skip + 1 - line, 0), count)
         line += passed
@@ -75,6 +78,8 @@ def _objects(block: bytes, schema: pl.Schema) -> pl.DataFrame:
 
 
 def _all_objects(block: bytes, schema: pl.Schema, rows: int) -> pl.DataFrame | None:
+    if not block.startswith(b"{"):
+        block = b" " + block  # polars would decompress what starts like a compressed file, without any bound
     try:
         frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
     except pl.exceptions.ComputeError:

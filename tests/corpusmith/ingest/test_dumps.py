@@ -120,6 +120,22 @@ def test_bytes_that_are_not_utf8_are_replaced_and_the_line_is_kept(tmp_path: Pat
     assert not frame["broken"].any()
 
 
+def test_a_line_that_looks_compressed_is_not_decompressed() -> None:
+    for magic in (
+        zstandard.ZstdCompressor().compress(orjson.dumps(comment(2))),
+        gzip.compress(b"{}"),
+        b"\x28\xb5\x2f\xfd",
+    ):
+        block = magic.replace(b"\n", b"") + b"\n" + lines(comment(1))
+        assert dumps._parsed(block, "d", 1, None)["broken"].to_list() == [True, False]
+
+
+def test_a_byte_order_mark_does_not_break_the_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    path.write_bytes(b"\xef\xbb\xbf" + lines(comment(1), comment(2)))
+    assert everything(path)["id"].to_list() == ["c1", "c2"]
+
+
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(BROKEN[:9]), st.just(orjson.dumps(comment(1))))))
 def test_whatever_a_block_holds_every_line_is_one_row(found: list[bytes]) -> None:
     rows = [row.replace(b"\n", b" ") for row in found]
