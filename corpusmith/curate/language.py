@@ -18,9 +18,10 @@ import polars as pl
 from corpusmith.curate.rows import contains_any
 
 THRESHOLD: Final = 0.4
-"""Of the score of English; chosen on GoEmotions (English) and interface texts of 24 other languages."""
+"""Of the score of English. Measured at 0.4: of 46,966 GoEmotions comments of three words and more 99.7 % are kept (98.6 %
+of those of three to six); of 72,000 interface texts in 24 other languages 98.5 % are rejected (99.6 % of longer ones)."""
 SETTLED: Final = 0.99
-"""The confidence of a text that the cheap test settled: of what it takes for English, more than this share is."""
+"""The confidence of a text that the cheap test settled: it took 12 of the 72,000 for English, and 81 % of GoEmotions."""
 
 _FIRST: Final = """
 the and you that with this they your what there their would because about when which from it's that's people should
