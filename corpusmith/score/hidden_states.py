@@ -24,7 +24,7 @@ Halves = np.ndarray[Any, np.dtype[np.float16]]
 
 VERSION: Final = 1  # of how states are taken: raise it when that changes
 MAX_TOKENS: Final = 512
-BUDGET: Final = {"cpu": 1024, "cuda": 32_768}  # padded tokens in one pass: what a core's cache, or a GPU, likes best
+BUDGET: Final = {"cpu": 1024, "cuda": 32_768}  # padded tokens in one pass; the CPU's is measured, the GPU's a guess
 LARGEST: Final = float(np.finfo(np.float16).max)
 
 
