@@ -30,7 +30,7 @@ BATCH = 256
 FINE_WEIGHT = 0.5  # of the loss on GoEmotions' 28 labels, beside that on the seven
 EVENING = 0.3  # how far the judge's class frequencies are evened out, 0 not at all, 1 wholly
 GUIDE_EVENING = 0.5  # the same of the guide's, by the weights of its rows
-GUIDE_PENALTY = 1 / 6
+GUIDE_PENALTY = 1 / 2
 TEACHERS = 4
 LABEL_SHARE = 0.5  # of the labels in what the judge learns of a labelled row; the rest is its teachers'
 UNLABELLED = 80_000  # sentences of posts that the judge learns from its teachers
@@ -181,7 +181,7 @@ def train_guide(rows: Examples) -> WordPairs:
     row, emotion = np.nonzero(rows.emotions)
     prior = rows.emotions.mean(axis=0)
     weight = rows.emotions[row, emotion] * (prior.max() / prior[emotion]) ** GUIDE_EVENING
-    fitted = LogisticRegression(C=1 / GUIDE_PENALTY, max_iter=60).fit(features[row], emotion, sample_weight=weight)
+    fitted = LogisticRegression(C=1 / GUIDE_PENALTY, max_iter=300).fit(features[row], emotion, sample_weight=weight)
     guide.rarity.copy_(torch.from_numpy(rarity))
     guide.weights.weight.data = torch.from_numpy(fitted.coef_.T.copy()).float()
     guide.constant.data = torch.from_numpy(fitted.intercept_).float()
