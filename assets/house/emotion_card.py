@@ -30,8 +30,7 @@ ABOUT = {
     ),
     "emotion-guide": (
         "It guides the edits of the house rewriter, so that the writer is never its own judge: a logistic "
-        "regression on the TF-IDF of hashed words and word pairs, which shares neither features nor weights with the "
-        "judge.",
+        "regression on the TF-IDF of hashed words and word pairs, which shares no weights with the judge.",
         "Nothing else. It shares most of these comments with the judge; another fortieth of train was kept from each.",
     ),
 }

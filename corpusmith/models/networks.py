@@ -24,8 +24,8 @@ GRAM_SALT: Final = np.uint64(0x5851F42D4C957F2D)  # keeps an n-gram apart from a
 class EmotionNetwork(nn.Module):
     """Texts to logits of finer labels, which ``groups`` sums (as probabilities) into the seven emotions.
 
-    labels: names of the finer labels.  groups: the index in EMOTIONS of each.  Calibration is one temperature (Guo et al.
-    2017, section 4.2) and a bias for each emotion: 1 and 0 until they are fitted.
+    labels: names of the finer labels.  groups: the index in EMOTIONS of each.  Calibration is one temperature (Guo et
+    al. 2017, section 4.2) and a bias for each emotion: 1 and 0 until they are fitted.
     """
 
     architecture: ClassVar[str]
