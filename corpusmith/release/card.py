@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from corpusmith.release.summary import JUDGED, Summary
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
-def write(folder: Path, summary: Summary, release: Release) -> None:
+def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str, str]) -> None:
     """README.md, from the release's words and the counts of its rows."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -31,7 +33,7 @@ def write(folder: Path, summary: Summary, release: Release) -> None:
     rows = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
     text = environment.get_template("card.md.jinja").render(
         front_matter=yaml.safe_dump(
-            front_matter(summary, release, splits_of(rows)), sort_keys=False, allow_unicode=True
+            front_matter(summary, release, splits_of(rows), shards), sort_keys=False, allow_unicode=True
         ),
         corpus=release.corpus,
         version=release.version,
@@ -52,8 +54,12 @@ def write(folder: Path, summary: Summary, release: Release) -> None:
     (folder / "README.md").write_text(text)
 
 
-def front_matter(summary: Summary, release: Release, splits: list[str]) -> dict[str, Any]:
-    """The card's metadata as the Hub documents it (huggingface.co/docs/hub/datasets-cards)."""
+def front_matter(summary: Summary, release: Release, splits: list[str], shards: Mapping[str, str]) -> dict[str, Any]:
+    """The card's metadata as the Hub documents it (huggingface.co/docs/hub/datasets-cards).
+
+    Each config's description has a digest of its rows: `load_dataset` (5.2) keeps what it prepared by this front matter
+    alone, and would go on showing the rows of a release that was since replaced.
+    """
     text = release.text
     size = next((name for bound, name in SIZES if summary.rows < bound), "n>10M")
     data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
@@ -65,13 +71,22 @@ def front_matter(summary: Summary, release: Release, splits: list[str]) -> dict[
         "tags": list(text.tags),
         "size_categories": [size],
         "configs": [
-            {"config_name": "data", "default": True, "data_files": data},
+            {"config_name": "data", "default": True, **_said(release, "data", shards), "data_files": data},
             *(
-                {"config_name": name, "data_files": [{"split": name, "path": f"{name}/{name}-*.parquet"}]}
+                {
+                    "config_name": name,
+                    **_said(release, name, shards),
+                    "data_files": [{"split": name, "path": f"{name}/{name}-*.parquet"}],
+                }
                 for name in ("rejected", "scores")
             ),
         ],
     }
+
+
+def _said(release: Release, config: str, shards: Mapping[str, str]) -> dict[str, str]:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in shards.items() if name.startswith(f"{config}/"))
+    return {"version": release.version, "description": f"rows {sha256(lines.encode()).hexdigest()[:16]}"}
 
 
 def measured_limits(summary: Summary, release: Release) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from corpusmith.release.inputs import Release
-from corpusmith.release.manifest import sha256
+
+CONFIGS = ("data", "rejected", "scores")
 
 _CONTEXT = {
     "@language": "en",
@@ -51,15 +53,14 @@ _CONTEXT = {
 }
 
 
-def write(folder: Path, release: Release) -> None:
+def write(folder: Path, release: Release, shards: Mapping[str, str]) -> None:
     """croissant.json: a file object for each shard with its digest, a file set and a record set for each config."""
-    text = json.dumps(metadata(folder, release), indent=2, ensure_ascii=False)
+    text = json.dumps(metadata(folder, release, shards), indent=2, ensure_ascii=False)
     (folder / "croissant.json").write_text(text + "\n")
 
 
-def metadata(folder: Path, release: Release) -> dict[str, Any]:
-    """The Croissant description of the shards that lie in a folder."""
-    configs = {name: sorted((folder / name).glob("*.parquet")) for name in ("data", "rejected", "scores")}
+def metadata(folder: Path, release: Release, shards: Mapping[str, str]) -> dict[str, Any]:
+    """The Croissant description of the shards (path: SHA-256) that lie in a folder."""
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -72,23 +73,22 @@ def metadata(folder: Path, release: Release) -> dict[str, Any]:
         "inLanguage": list(release.text.language),
         "keywords": list(release.text.tags),
         "distribution": [
-            *(_file(folder, path) for paths in configs.values() for path in paths),
-            *(_file_set(name) for name in configs),
+            *(_file(folder, name, digest) for name, digest in shards.items()),
+            *(_file_set(name) for name in CONFIGS),
         ],
-        "recordSet": [_records(name, paths, release) for name, paths in configs.items()],
+        "recordSet": [_records(name, folder, release) for name in CONFIGS],
     }
 
 
-def _file(folder: Path, path: Path) -> dict[str, Any]:
-    name = path.relative_to(folder).as_posix()
+def _file(folder: Path, name: str, digest: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
-        "name": path.name,
+        "name": name.rpartition("/")[2],
         "contentUrl": name,
-        "contentSize": f"{path.stat().st_size} B",
+        "contentSize": f"{(folder / name).stat().st_size} B",
         "encodingFormat": "application/x-parquet",
-        "sha256": sha256(path),
+        "sha256": digest,
     }
 
 
@@ -102,8 +102,9 @@ def _file_set(name: str) -> dict[str, Any]:
     }
 
 
-def _records(name: str, paths: list[Path], release: Release) -> dict[str, Any]:
-    fields = [_field(name, column, kind, release) for column, kind in pl.scan_parquet(paths).collect_schema().items()]
+def _records(name: str, folder: Path, release: Release) -> dict[str, Any]:
+    schema = pl.scan_parquet(folder / name / "*.parquet").collect_schema()
+    fields = [_field(name, column, kind, release) for column, kind in schema.items()]
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 

@@ -60,9 +60,10 @@ def read(folder: Path) -> Manifest:
         raise ReleaseError(f"{path} is not the manifest of a release ({error}); build or pull it again") from None
 
 
-def of(folder: Path, release: Release, summary: Summary, plan: str) -> Manifest:
-    """The manifest of the files that lie in ``folder``."""
-    files = {path.relative_to(folder).as_posix(): _file(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mapping[str, str]) -> Manifest:
+    """The manifest of the files that lie in ``folder``; the digests of some are ``known``."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = {name: _file(folder / name, known.get(name)) for name in names}
     params = redacted(release.params)
     return Manifest(
         corpus=release.corpus,
@@ -157,6 +158,11 @@ def commit() -> str | None:
     return f"{head}+changes" if head and changed else head
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each shard, by its path in the release."""
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.glob("*/*.parquet"))}
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -171,8 +177,8 @@ def safe(folder: Path, name: str) -> Path:
     return folder / relative
 
 
-def _file(path: Path) -> dict[str, Any]:
-    said: dict[str, Any] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+def _file(path: Path, digest: str | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"sha256": digest or sha256(path), "bytes": path.stat().st_size}
     if path.suffix == ".parquet":
         said["rows"] = pl.scan_parquet(path).select(pl.len()).collect().item()
     return said

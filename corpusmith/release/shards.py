@@ -73,7 +73,7 @@ def splits_of(table: pl.LazyFrame, known: Sequence[str] = ("train", "validation"
 
 
 def _row_bytes(table: pl.LazyFrame) -> float:
-    """Bytes of a row in memory, from the first thousands (their order has nothing to do with their size)."""
+    """Bytes of a row in memory, from the first thousands."""
     sample = table.head(10_000).collect(engine="streaming")
     return float(sample.to_arrow().nbytes / max(1, sample.height))
 

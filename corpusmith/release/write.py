@@ -39,11 +39,12 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         for path in (folder / SCRATCH).iterdir():
             path.unlink()
         (folder / SCRATCH).rmdir()
+        shards = manifest.digests(folder)
         metrics.write(folder, summary, release)
-        card.write(folder, summary, release)
-        croissant.write(folder, release)
+        card.write(folder, summary, release, shards)
+        croissant.write(folder, release, shards)
         report.write(folder, summary, release)
-        written = manifest.of(folder, release, summary, plan)
+        written = manifest.of(folder, release, summary, plan, shards)
         (folder / manifest.NAME).write_text(written.to_json())
     return written
 
