@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -140,6 +141,7 @@ def redacted(value: Any) -> Any:
     return value
 
 
+@functools.cache
 def commit() -> str | None:
     """The git commit that corpusmith's own files were checked out at, with ``+changes`` where they differ from it."""
     package = Path(__file__).parents[1]
