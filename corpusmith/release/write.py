@@ -20,8 +20,11 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
     """Write a release to the folder ``into`` and return its manifest; the same inputs give the same bytes.
 
     An earlier release there is replaced when the new one is complete, never before. Raises ReleaseError when there are
-    no rows, or a reason is unknown.
+    no rows, a reason is unknown, or a table still has its raw text.
     """
+    for table in (release.rows, release.rejected):
+        if "raw" in table.collect_schema():
+            raise ReleaseError(f"{release.corpus}: a table has the column raw, which never leaves the ledger; drop it")
     with replacing(into) as folder:
         rows = _settled(release.rows, folder / SCRATCH / "rows.parquet")
         rejected = _settled(release.rejected, folder / SCRATCH / "rejected.parquet")

@@ -125,6 +125,12 @@ def test_no_rows_are_no_release(tmp_path: Path) -> None:
     assert not (tmp_path / "reddit").exists()
 
 
+def test_raw_text_is_never_released(tmp_path: Path) -> None:
+    raw = rejected(12, 0).with_columns(raw="text")
+    with pytest.raises(ReleaseError, match="raw"):
+        write_release(replace(reddit(4), rejected=raw.lazy()), tmp_path / "reddit")
+
+
 def test_a_reason_that_nobody_explains_is_refused(tmp_path: Path) -> None:
     odd = rejected(12, 0).with_columns(reasons=pl.lit(["because"]))
     with pytest.raises(ReleaseError, match="because"):
