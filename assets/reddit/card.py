@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from corpusmith.curate.balance import ORIGINS
@@ -116,3 +117,18 @@ CARD: Final = CardText(
         "The judge read each text alone, without its thread; sarcasm and in-jokes are lost on it.",
     ),
 )
+
+DEMO: Final = replace(
+    CARD,
+    title=f"{CARD.title} (demo)",
+    tagline=f"Comments that corpusmith wrote itself, in Reddit's format: {CARD.tagline[0].lower()}{CARD.tagline[1:]}",
+    description=(
+        "**This is the demo release. Nothing in it comes from Reddit:** its natural comments were put together from "
+        f"phrases that the project wrote, so scores on it say how the factory works, not how models do on people's "
+        f"comments. {CARD.description}"
+    ),
+    licence="apache-2.0",
+    licence_short="Apache-2.0: all of it is the project's own writing.",
+    licence_text="All of it is the project's own writing or its models' work, under Apache-2.0.",
+)
+"""The same for a release of the demo dump."""

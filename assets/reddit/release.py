@@ -10,10 +10,10 @@ import polars as pl
 
 from assets.reddit import comments as cleaning
 from assets.reddit import makers
-from assets.reddit.card import CARD
+from assets.reddit.card import CARD, DEMO
 from assets.reddit.comments import digest
 from assets.reddit.rejected import made, rejected
-from assets.reddit.sources import sources
+from assets.reddit.sources import is_demo, sources
 from assets.resources import Workshop
 from corpusmith.release.inputs import Release, Source
 from corpusmith.release.manifest import Manifest
@@ -33,7 +33,7 @@ def release_of(
     return Release(
         corpus="reddit",
         version=settings.version,
-        text=CARD,
+        text=DEMO if is_demo(workshop) else CARD,
         rows=balanced,
         rejected=rejected(comments, stages, balanced),
         scores=scores.collect(),

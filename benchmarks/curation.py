@@ -1,0 +1,89 @@
+"""Dump to labelled comments, the whole chain as a build runs it: rows a second and peak memory at growing sizes.
+
+    python benchmarks/curation.py [--rows 100000 1000000] [--runs 3]
+
+Decode, normalise, language, personal data, exact and near-duplicates, classify; every step stored as a build stores it.
+The dump is the project's own (assets/reddit/demo.py), in the Pushshift format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+
+from assets.reddit import comments
+from assets.reddit.demo import write_demo_dump
+from assets.reddit.labelled import label
+from assets.reddit.makers import judge
+from assets.resources import Workshop
+from corpusmith.settings import load
+
+SALT = "benchmark"
+
+
+def chain(dump: Path, home: Path) -> dict[str, float]:
+    """Seconds of each step and peak MB of this process."""
+    workshop = Workshop(home, load())
+    settings = workshop.settings.reddit
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, table: pl.LazyFrame) -> pl.LazyFrame:
+        path = home / f"{name}.parquet"
+        table.sink_parquet(path, compression="zstd", compression_level=1)
+        seconds[name] = time.perf_counter() - began
+        return pl.scan_parquet(path)
+
+    began = time.perf_counter()
+    lines = timed("ingest", comments.ingest(str(dump), workshop.ledger, settings, SALT))
+    began = time.perf_counter()
+    fit = timed("duplicates", comments.deduplicate(lines, settings.comments.jaccard))
+    began = time.perf_counter()
+    seen = timed("classify", label(fit, judge(settings.models), workshop.make, settings.labelled.min_confidence))
+    kept = seen.filter(pl.col("verdict") == "kept").select(pl.len()).collect().item()
+    return {**seconds, "kept": kept, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def in_its_own_process(dump: Path, rows: int) -> dict[str, float]:
+    """One run of the chain in a fresh process and an empty home."""
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, __file__, "--once", str(dump), home]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            sys.exit(run.stderr)
+        found = json.loads(run.stdout.splitlines()[-1])
+    found["rows_per_second"] = rows / sum(found[step] for step in ("ingest", "duplicates", "classify"))
+    return found
+
+
+def main() -> None:
+    """Print a row for each size, medians over the runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.once:
+        print(json.dumps(chain(*options.once)))
+        return
+    columns = ("ingest", "duplicates", "classify", "rows_per_second", "mb", "kept")
+    print(f"{'rows':>10}" + "".join(f"{name:>17}" for name in columns))
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in options.rows:
+            dump = Path(folder) / f"RC_{rows}.zst"
+            write_demo_dump(dump, rows, seed=1)
+            found = [in_its_own_process(dump, rows) for _ in range(options.runs)]
+            medians = {name: statistics.median(run[name] for run in found) for name in columns}
+            print(f"{rows:>10,}" + "".join(f"{medians[name]:>17,.1f}" for name in columns), flush=True)
+
+
+if __name__ == "__main__":
+    main()
