@@ -133,7 +133,7 @@ def curve() -> pl.Expr:
 
 
 def _depth(scores: pl.DataFrame) -> pl.DataFrame:
-    layers = _accuracy(scores).drop_nulls("layer")
+    layers = _accuracy(scores).drop_nulls(["layer", "value", "low", "high"])
     return layers.select("subject", "form", "layer", "depth", "value", "low", "high").sort("subject", "form", "layer")
 
 

@@ -73,6 +73,13 @@ def test_a_release_without_scores_has_a_page_too(tmp_path: Path) -> None:
     assert "<svg" not in page
 
 
+def test_a_share_of_nothing_is_left_out(tmp_path: Path) -> None:
+    empty = pl.when(pl.col("metric") != "count").then(None).otherwise(pl.col("value")).alias("value")
+    scores = reddit(4).scores.with_columns(empty, low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
+    write_release(reddit(4, scores=scores), tmp_path / "reddit")
+    assert "<svg" not in page_of(tmp_path / "reddit")
+
+
 def test_labels_in_a_chart_do_not_overlap_and_stay_inside() -> None:
     curves = [Curve(f"form {i}", [Point(0, 0.0, 0, 0, ""), Point(1, 0.01 * i, 0, 0.1, "")]) for i in range(3)]
     chart = line_chart(curves, [("majority", 0.0), ("a & b", 0.02), ("top", 1.0)], "depth", "accuracy")
