@@ -110,12 +110,12 @@ def _reasons(summary: Summary, release: Release) -> list[dict[str, Any]]:
 
 def _examples(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """Examples by label and origin; the label that has the most of them stands open."""
-    drawn = []
+    drawn: list[dict[str, Any]] = []
     for label in release.text.labels:
         part = summary.examples.filter(pl.col("label") == label)
         origins = [(origin, part.filter(pl.col("origin") == origin).to_dicts()) for origin in release.text.origins]
         drawn.append({"label": label, "origins": origins, "shown": part.height, "open": False})
-    max(drawn, key=lambda row: row["shown"])["open"] = True
+    max(drawn, key=lambda row: int(row["shown"]))["open"] = True
     return drawn
 
 
