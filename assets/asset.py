@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import dagster as dg
@@ -12,6 +14,8 @@ from corpusmith.errors import CorpusmithError, LedgerError
 OWNERS = ["team:corpusmith"]
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 NOT_ASSETS = ("context", "workshop")
+BEGAN: ContextVar[float] = ContextVar("began")
+"""When the asset that is being made was begun (time.perf_counter): its table is computed only when it is written."""
 
 
 def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -23,6 +27,7 @@ def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Ca
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
         @functools.wraps(body)
         def guarded(*args: Any, **kwargs: Any) -> Any:
+            BEGAN.set(time.perf_counter())
             try:
                 return body(*args, **kwargs)
             except LedgerError:

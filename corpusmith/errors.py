@@ -33,7 +33,7 @@ class LedgerError(CorpusmithError):
     """The ledger cannot be written or read: a full disk, a read-only folder."""
 
 
-class TooManyFailures(CorpusmithError):
+class TooManyFailures(CorpusmithError):  # noqa: N818
     """More rows of a step failed than the configured bound allows."""
 
 
@@ -41,9 +41,13 @@ class BalanceError(CorpusmithError):
     """An emotion cannot be filled: says which, how many are missing and what would help."""
 
 
-class ValidationFailed(CorpusmithError):
+class ValidationFailed(CorpusmithError):  # noqa: N818
     """A release breaks an expectation of its corpus."""
 
 
 class ReleaseError(UserError):
     """A release folder is incomplete, changed after it was written, or already exists with other content."""
+
+
+class SetAside(UserWarning):
+    """A file of the ledger that cannot be read as what it should be was moved aside; its rows will be made again."""

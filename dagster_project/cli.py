@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
-import os
+import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import corpusmith
 from corpusmith.errors import CorpusmithError, UserError
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 CORPORA = ("reddit",)
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 Corpus = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(CORPORA)}.")]
@@ -61,24 +61,18 @@ def build(
     debug: Debug = False,
 ) -> None:
     """Make a corpus: what the ledger has already is not made again."""
-    with told(debug, lambda: f"corpusmith {' '.join(sys.argv[1:])}"):
+    with told(debug, go_on=True):
         workshop = _workshop(corpus, home, profile, set_, source)
         if dry_run:
             return _show_steps(workshop, as_json)
-        import time
+        from dagster_project.build import build as make
 
-        from dagster_project.console import Display
-        from dagster_project.runs import build_reddit
-
-        began = time.monotonic()
-        with Display(quiet=as_json) as display:
-            built = build_reddit(_with_progress(workshop, display.on_rows), display.on_event)
-        built["seconds"] = round(time.monotonic() - began, 1)
+        built = make(workshop, quiet=as_json)
         if as_json:
             return _print_json(built)
-        out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}")
-        out.print(f"look at it:  {built['report']}")
-        out.print(f'load it:     datasets.load_dataset("{built["release"]}")')
+        out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}", soft_wrap=True)
+        out.print(f"look at it:  {built['report']}", soft_wrap=True)
+        out.print(f'load it:     datasets.load_dataset("{built["release"]}")', soft_wrap=True)
 
 
 @app.command()
@@ -117,13 +111,16 @@ def status(
         found = look(_workshop("reddit", home, profile, set_, None))
         if as_json:
             return _print_json(found)
-        shelves = Table("maker", "rows", "failed", "rows/s at last run", title=f"ledger of {found['home']}")
+        shelves = Table(
+            Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {found['home']}"
+        )
         for shelf in found["ledger"]:
             rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
             shelves.add_row(shelf["fingerprint"], f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
         out.print(shelves if found["ledger"] else f"nothing was made yet in {found['home']}: corpusmith build reddit")
         for release in found["releases"]:
-            out.print(f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}")
+            said = f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}"
+            out.print(said, soft_wrap=True)
 
 
 @app.command()
@@ -140,7 +137,8 @@ def validate(
         target = docs or directory.with_name(f"{directory.name}-docs")
         report = validate_release(_release(directory), target)
         if as_json:
-            _print_json({"success": report.success, "docs": str(target), "results": [vars(r) for r in report.results]})
+            results = [dataclasses.asdict(result) for result in report.results]
+            _print_json({"success": report.success, "docs": str(target), "results": results})
         else:
             for result in report.results:
                 mark = "[green]✓[/]" if result.success else "[red]✗[/]"
@@ -247,29 +245,44 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-@dataclass
+@dataclasses.dataclass
 class told:  # noqa: N801
     """Turns an error into one clear line: exit code 2 for a user's mistake, 130 for Ctrl-C, 1 for the rest."""
 
     debug: bool
-    again: Callable[[], str] | None = None
+    go_on: bool = False
 
     def __enter__(self) -> None:
         if not self.debug:
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+            from dagster_project.quiet import quiet
+
+            quiet()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, typer.Exit) or self.debug:
+        if error is None or isinstance(error, typer.Exit):
             return
         if isinstance(error, KeyboardInterrupt):
-            go_on = f" To go on from here: {self.again()}" if self.again else ""
-            err.print(f"\nInterrupted; what is done is kept.{go_on}", markup=False, soft_wrap=True)
+            again = f" To go on from here: {shlex.join(['corpusmith', *sys.argv[1:]])}" if self.go_on else ""
+            _complain(f"\nInterrupted; what is done is kept.{again}")
             raise typer.Exit(130) from None
-        if isinstance(error, CorpusmithError):
-            err.print(f"error: {error}", markup=False, soft_wrap=True)
-            raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
-        err.print(f"error: {type(error).__name__}: {error} (--debug shows the traceback)", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+        if self.debug:
+            return
+        _complain(f"error: {_said(error)}")
+        raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, CorpusmithError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; what is done is kept: free some space and run the same command again"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return f"{type(error).__name__}: {error} (--debug shows the traceback)"
+
+
+def _complain(line: str) -> None:
+    err.print(line, markup=False, soft_wrap=True)
 
 
 def _workshop(
@@ -281,13 +294,10 @@ def _workshop(
     if corpus not in CORPORA:
         raise UserError(f"unknown corpus {corpus!r}: expected one of {', '.join(CORPORA)}")
     settings = load(profile=profile, overrides=overrides or (), source=source or ())
-    return Workshop(home.expanduser().resolve() if home else default_home(), settings)
-
-
-def _with_progress(workshop: Workshop, on_progress: Any) -> Workshop:
-    import dataclasses
-
-    return dataclasses.replace(workshop, on_progress=on_progress)
+    place = home.expanduser().resolve() if home else default_home()
+    if place.exists() and not place.is_dir():
+        raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
+    return Workshop(place, settings)
 
 
 def _release(directory: Path) -> Path:
@@ -306,7 +316,9 @@ def _show_steps(workshop: Workshop, as_json: bool) -> None:
     for step in steps:
         rows = "known when the step above is done" if step.rows is None else f"{step.rows:,}"
         takes = "" if step.seconds is None else f"{step.seconds:,.0f} s"
-        table.add_row(step.name, rows, f"{step.rate:,.0f}" if step.rate else "not measured yet" if step.rows else "", takes)
+        table.add_row(
+            step.name, rows, f"{step.rate:,.0f}" if step.rate else "not measured yet" if step.rows else "", takes
+        )
     out.print(table)
 
 

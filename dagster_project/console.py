@@ -7,11 +7,21 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from corpusmith.work.produce import Progress as Rows
 
 PLAIN_EVERY = 5.0
+CHECKS = "reddit_holds"
 
 
 @dataclass
@@ -21,22 +31,17 @@ class Display:
     quiet: bool = False
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     _bars: Progress | None = None
-    _tasks: dict[str, object] = field(default_factory=dict)
-    _said: float = 0.0
-    _began: dict[str, float] = field(default_factory=dict)
+    _step: TaskID | None = None
+    _rows: dict[str, TaskID] = field(default_factory=dict)
+    _said: float = field(default_factory=time.monotonic)
+    _began: float = field(default_factory=time.monotonic)
+    _checks: list[bool] = field(default_factory=list)
 
     def __enter__(self) -> Display:
         if self.console.is_terminal and not self.quiet:
-            self._bars = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
-            )
+            columns = (SpinnerColumn(), TextColumn("{task.description:<12}"), BarColumn(32), MofNCompleteColumn())
+            rest = (TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
+            self._bars = Progress(*columns, *rest, console=self.console, transient=True)
             self._bars.start()
         return self
 
@@ -47,52 +52,67 @@ class Display:
     def on_rows(self, rows: Rows) -> None:
         """A batch was made."""
         rate = rows.done / rows.seconds if rows.seconds else 0.0
-        speed = f"{rate:,.0f} rows/s" if rate else ""
+        speed = f"{rate:,.0f} rows/s" if rate >= 1 else ""
         if self._bars:
-            if rows.step not in self._tasks:
-                self._tasks[rows.step] = self._bars.add_task(rows.step, total=rows.total or None, rate="")
-            task = self._tasks[rows.step]
-            self._bars.update(task, completed=rows.done, total=rows.total or None, rate=speed)  # type: ignore[arg-type]
+            if rows.step not in self._rows:
+                self._rows[rows.step] = self._bars.add_task(rows.step, total=rows.total or None, rate="")
+            self._bars.update(self._rows[rows.step], completed=rows.done, total=rows.total or None, rate=speed)
         elif not self.quiet and time.monotonic() - self._said > PLAIN_EVERY:
             self._said = time.monotonic()
-            left = f", {(rows.total - rows.done) / rate:,.0f} s left" if rate and rows.total else ""
+            left = f"{(rows.total - rows.done) / rate:,.0f} s left" if rate and rows.total > rows.done else ""
             of = f" of {rows.total:,}" if rows.total else ""
-            self.console.print(f"  {rows.step}: {rows.done:,}{of} rows, {speed}{left}")
+            said = ", ".join(part for part in (f"{rows.done:,}{of} rows", speed, left) if part)
+            self.console.print(f"  {rows.step}: {said}", soft_wrap=True)
 
     def on_event(self, event: dg.DagsterEvent) -> None:
         """A step began, ended or failed, or a check was evaluated."""
-        name = (event.step_key or "").removeprefix("reddit__")
+        name = (event.step_key or "").removeprefix("reddit__").replace(CHECKS, "checks")
         match event.event_type:
-            case dg.DagsterEventType.STEP_START:
-                self._began[name] = time.monotonic()
+            case dg.DagsterEventType.STEP_START | dg.DagsterEventType.STEP_RESTARTED:
+                self._begin(name)
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
-                metadata = event.step_materialization_data.materialization.metadata
-                self._say(f"[green]✓[/] {name:<12} {_rows(metadata)}", name)
-            case dg.DagsterEventType.STEP_FAILURE:
-                self._say(f"[red]✗[/] {name}", name)
+                self._say(f"[green]✓[/] {name:<12} {_counts(event.step_materialization_data.materialization.metadata)}")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                check = event.asset_check_evaluation_data
-                if not check.passed:
-                    self._say(f"[red]✗[/] check {check.check_name}: {check.description}", name)
+                self._checks.append(event.asset_check_evaluation_data.passed)
+            case dg.DagsterEventType.STEP_SUCCESS if name == "checks":
+                self._say_checks()
+            case dg.DagsterEventType.STEP_UP_FOR_RETRY:
+                self._say(f"[yellow]↻[/] {name:<12} failed, is tried again")
+            case dg.DagsterEventType.STEP_FAILURE if name != "checks":
+                self._say(f"[red]✗[/] {name}")
             case _:
                 pass
 
-    def _say(self, line: str, name: str) -> None:
-        if self._bars:
-            for task in self._tasks.values():
-                self._bars.remove_task(task)  # type: ignore[arg-type]
-            self._tasks.clear()
+    def say(self, line: str) -> None:
+        """One line, unless nothing is to be said."""
         if not self.quiet:
-            seconds = time.monotonic() - self._began.get(name, time.monotonic())
-            self.console.print(f"{line}  [dim]{seconds:.1f} s[/]")
+            self.console.print(line, soft_wrap=True)
+
+    def _begin(self, name: str) -> None:
+        self._began = time.monotonic()
+        if self._bars:
+            self._step = self._bars.add_task(name, total=None, rate="")
+
+    def _say_checks(self) -> None:
+        broken = self._checks.count(False)
+        if broken:
+            self._say(f"[red]✗[/] checks       {broken} of {len(self._checks)} expectations do not hold")
+        else:
+            self._say(f"[green]✓[/] checks       {len(self._checks)} expectations hold")
+
+    def _say(self, line: str) -> None:
+        """A line for a step that ended: its bars go."""
+        if self._bars:
+            for task in [*self._rows.values(), *([] if self._step is None else [self._step])]:
+                self._bars.remove_task(task)
+            self._rows.clear()
+            self._step = None
+        self.say(f"{line}  [dim]{time.monotonic() - self._began:.1f} s[/]")
 
 
-def _rows(metadata: dict[str, dg.MetadataValue]) -> str:
-    def number(name: str) -> int | None:
-        value = metadata.get(name)
-        return int(value.value) if value is not None else None  # type: ignore[arg-type, call-overload]
-
-    rows, rejected = number("dagster/row_count"), number("rejected")
-    if rows is None:
-        return ""
-    return f"{rows:,} rows" if rejected is None else f"{rows - rejected:,} kept, {rejected:,} rejected"
+def _counts(metadata: dict[str, dg.MetadataValue]) -> str:
+    values = {name: value.value for name, value in metadata.items()}
+    if "rejected" in values:
+        return f"{values['kept']:,} kept, {values['rejected']:,} rejected"
+    rows = values.get("dagster/row_count", values.get("rows"))
+    return "" if rows is None else f"{rows:,} rows"

@@ -18,7 +18,7 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
     return dg.Definitions(
         assets=dg.load_assets_from_modules([reddit]),
         asset_checks=[reddit_checks.reddit_holds],
-        jobs=[schedules.reddit_dumps, schedules.reddit],
+        jobs=[schedules.reddit_dumps, schedules.reddit, schedules.reddit_publish],
         schedules=[schedules.reddit_weekly],
         sensors=[schedules.reddit_inbox],
         resources={"workshop": workshop, "tables": Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"))},
@@ -32,4 +32,7 @@ def default_workshop() -> Workshop:
     return Workshop(default_home(), load(profile=os.environ.get("CORPUSMITH_PROFILE", "house")))
 
 
-defs = definitions(default_workshop())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev` and `dg` load."""
+    return definitions(default_workshop())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from assets.reddit.graph import DUMPS
 from assets.reddit.sources import sources
@@ -19,6 +21,7 @@ Listen = Callable[[dg.DagsterEvent], None]
 
 QUIET = {"loggers": {"steps": {"config": {}}}}
 INSTANCE = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+NAMED = 5
 
 
 def instance_of(workshop: Workshop) -> dg.DagsterInstance:
@@ -32,28 +35,63 @@ def instance_of(workshop: Workshop) -> dg.DagsterInstance:
 
 
 def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
-    """Read every source, then make the rest of the graph; the metadata of the release.
+    """Read every source, then make the rest of the graph up to the release; the metadata of the release.
 
-    Raises what an asset raised on purpose, and ValidationFailed when a blocking check did not hold.
+    Raises what an asset raised on purpose, ValidationFailed when a blocking check did not hold, and KeyboardInterrupt
+    at Ctrl-C, when the run is recorded as canceled.
     """
     found = sources(workshop)
-    defs = definitions(workshop, {"steps": _listener(listen)})
+    runs = _Runs(workshop, listen)
     with instance_of(workshop) as instance:
         instance.add_dynamic_partitions(str(DUMPS.name), list(found))
         for name in found:
-            _run(defs, "reddit_dumps", instance, partition_key=name)
-        result = _run(defs, "reddit", instance)
+            runs.run("reddit_dumps", instance, partition_key=name)
+        result = runs.run("reddit", instance)
     materialized = result.asset_materializations_for_node("reddit__release")
     return {name: value.value for name, value in materialized[0].metadata.items()}
 
 
-def _run(defs: dg.Definitions, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
-    try:
-        return defs.resolve_job_def(job).execute_in_process(instance=instance, run_config=QUIET, **options)
-    except dg.Failure as failure:
-        raise failure.__cause__ if isinstance(failure.__cause__, CorpusmithError) else failure from None
-    except DagsterAssetCheckFailedError as error:
-        raise ValidationFailed(str(error)) from None
+@dataclass
+class _Runs:
+    """The jobs of one home; remembers the checks that did not hold."""
+
+    workshop: Workshop
+    listen: Listen
+    checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
+
+    def run(self, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
+        defs = definitions(self.workshop, {"steps": _listener(self._hear)})
+        run_id = str(uuid.uuid4())
+        try:
+            found = defs.resolve_job_def(job)
+            return found.execute_in_process(instance=instance, run_config=QUIET, run_id=run_id, **options)
+        except (KeyboardInterrupt, DagsterExecutionInterruptedError):
+            run = instance.get_run_by_id(run_id)
+            if run is not None:
+                instance.report_run_canceled(run, message="Interrupted at the terminal; the same command goes on.")
+            raise KeyboardInterrupt from None
+        except dg.Failure as failure:
+            raise failure.__cause__ if isinstance(failure.__cause__, CorpusmithError) else failure from None
+        except DagsterAssetCheckFailedError:
+            raise ValidationFailed(_broken(self.checks)) from None
+
+    def _hear(self, event: dg.DagsterEvent) -> None:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            self.checks.append(event.asset_check_evaluation_data)
+        self.listen(event)
+
+
+def _broken(checks: list[dg.AssetCheckEvaluation]) -> str:
+    """Which expectations do not hold, with what was found and the first rows that break each."""
+    broken = [check for check in checks if not check.passed]
+    lines = [f"{len(broken)} of {len(checks)} expectations do not hold, so nothing was released:"]
+    for check in broken:
+        said = {name: value.value for name, value in check.metadata.items()}
+        keys = [key for key in str(said["rows"]).split(", ") if key]
+        rows = f"; {said['failing']} rows: {', '.join(keys[:NAMED])}{' …' if len(keys) > NAMED else ''}" if keys else ""
+        found = f" (found {said['observed']})" if said["observed"] not in ("None", "") else ""
+        lines.append(f"  ✗ {check.check_name}: {check.description}{found}{rows}")
+    return "\n".join(lines)
 
 
 def _listener(listen: Listen) -> dg.LoggerDefinition:

@@ -33,7 +33,7 @@ class Step:
         return self.rows / self.rate if self.rows and self.rate else None
 
 
-class _LackingRows(Exception):
+class _LackingRows(Exception):  # noqa: N818
     """A step lacks rows, so that what follows it cannot be played through."""
 
 

@@ -15,8 +15,20 @@ def sources(workshop: Workshop) -> dict[str, str]:
     Folders are read in name order. Raises SourceError for a path that is not there.
     """
     named = [found for source in workshop.settings.reddit.source for found in _expand(source)]
+    if named:
+        return {partition(source): source for source in named}
+    return in_inbox(workshop) or {partition(demo): demo for demo in [str(_demo(workshop))]}
+
+
+def is_demo(workshop: Workshop) -> bool:
+    """Whether the corpus is built from the dump that the project writes itself."""
+    return not workshop.settings.reddit.source and not in_inbox(workshop)
+
+
+def in_inbox(workshop: Workshop) -> dict[str, str]:
+    """The sources in the inbox folder by their partition."""
     waiting = sorted(workshop.inbox.iterdir()) if workshop.inbox.is_dir() else []
-    found = named or [str(path.resolve()) for path in waiting if _is_source(path)] or [str(_demo(workshop))]
+    found = [str(path.resolve()) for path in waiting if _is_source(path)]
     return {partition(source): source for source in found}
 
 
@@ -37,8 +49,8 @@ def _expand(source: str) -> list[str]:
     if _is_hub_id(source):
         return [source]
     raise SourceError(
-        f"no file, folder or dataset {source!r}: expected a dump (.zst .bz2 .gz .ndjson), a table (.csv .tsv .parquet), "
-        "a folder of these, or a Hugging Face dataset id such as owner/name"
+        f"no file, folder or dataset {source!r}: expected a dump (.zst .bz2 .gz .ndjson), "
+        "a table (.csv .tsv .parquet), a folder of these, or a Hugging Face dataset id such as owner/name"
     )
 
 

@@ -21,7 +21,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from corpusmith.errors import LedgerError
+from corpusmith.errors import LedgerError, SetAside
 
 KEY = "key"
 BATCH_ROWS = "batch_rows"
@@ -182,7 +182,7 @@ class Shelf:
 
     def _set_aside(self, path: str, why: str) -> bool:
         target = f"{self.path}/set-aside/{PurePosixPath(path).name}"
-        warnings.warn(f"{path} is set aside, its rows will be made again: {why}", stacklevel=4)
+        warnings.warn(f"{path} is set aside, its rows will be made again: {why}", SetAside, stacklevel=4)
         with contextlib.suppress(OSError):  # a ledger that cannot be written is still read without the bad file
             self.filesystem.create_dir(f"{self.path}/set-aside")
             self.filesystem.move(path, target)

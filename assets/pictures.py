@@ -1,0 +1,131 @@
+"""One small picture of a table, as SVG in Markdown: what its materialisation shows in the Dagster UI."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+import polars as pl
+
+from corpusmith.emotions import EMOTIONS
+
+SHADES = {"natural": "#4f7cac", "rewritten": "#e0a458", "synthetic": "#7aa874"}
+PLAIN, REJECTED, INK, FAINT = "#4f7cac", "#c0605a", "#555555", "#dddddd"
+FONT = 'font-family="system-ui, sans-serif" font-size="12"'
+ROW, LEFT, BAR = 22, 120, 380
+
+
+def picture(name: str, table: pl.LazyFrame) -> str | None:
+    """The picture of the table of an asset, as an image in Markdown; None where there is nothing to draw."""
+    columns = table.collect_schema().names()
+    if name == "probes":
+        drawn = probe_curve(table.collect())
+    elif name == "zero_shot":
+        drawn = confusion_matrix(table.collect())
+    elif name in ("labelled", "balanced"):
+        drawn = class_balance(table)
+    elif "reasons" in columns:
+        drawn = reasons(table)
+    else:
+        return None
+    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()})" if drawn else None
+
+
+def class_balance(table: pl.LazyFrame) -> str:
+    """Bars: kept rows of each emotion, by origin."""
+    kept = table.filter(pl.col("verdict") == "kept") if "verdict" in table.collect_schema() else table
+    counted = dict(((e, o), n) for e, o, n in kept.group_by("emotion", "origin").len().collect().rows())
+    return _bars({e: [(counted.get((e, o), 0), shade) for o, shade in SHADES.items()] for e in EMOTIONS}, SHADES)
+
+
+def reasons(table: pl.LazyFrame) -> str:
+    """Bars: rejected rows by reason, the commonest first."""
+    found = table.select(reason=pl.col("reasons")).explode("reason").drop_nulls().group_by("reason").len().collect()
+    ordered = found.sort("len", "reason", descending=[True, False]).rows()
+    return _bars({reason: [(rows, REJECTED)] for reason, rows in ordered}) if ordered else ""
+
+
+def probe_curve(scores: pl.DataFrame) -> str:
+    """Lines: accuracy of the probe by relative depth, one for each model and form, with the baselines dashed."""
+    accuracy = scores.filter((pl.col("metric") == "accuracy") & pl.col("label").is_null()).drop_nulls("value")
+    layers = accuracy.drop_nulls("depth").sort("subject", "form", "depth")
+    shades = [*SHADES.values(), "#8b6bb1", "#c0605a", "#5aa9a3", "#999999"]
+    lines = [
+        (f"{subject} ({form})", [(d * BAR, 160 * (1 - v)) for d, v in part.select("depth", "value").rows()])
+        for (subject, form), part in layers.group_by("subject", "form", maintain_order=True)
+    ]
+    parts = [_text(LEFT - 8, 20 + 160 * (1 - t) + 4, f"{t:.1f}", "end") for t in (0, 0.25, 0.5, 0.75, 1)]
+    parts += [_path(f"M{LEFT} {20 + 160 * (1 - t)}h{BAR}", FAINT) for t in (0, 0.25, 0.5, 0.75, 1)]
+    flat = accuracy.filter(pl.col("depth").is_null()).select("subject", "value").rows()
+    for subject, value in flat:
+        y = 20 + 160 * (1 - value)
+        parts += [_path(f"M{LEFT} {y:.1f}h{BAR}", INK, "4 3"), _text(LEFT + BAR + 6, y + 4, f"{subject} {value:.2f}")]
+    for number, (label, points) in enumerate(lines):
+        shade = shades[number % len(shades)]
+        parts.append(_path("M" + "L".join(f"{LEFT + x:.1f} {20 + y:.1f}" for x, y in points), shade, width=2))
+        parts += [_square(LEFT, 216 + number * 18, shade), _text(LEFT + 16, 226 + number * 18, label)]
+    parts.append(_text(LEFT + BAR / 2, 202, "accuracy of the probe by depth of the layer", "middle"))
+    return _svg(LEFT + BAR + 200, 226 + len(lines) * 18, parts)
+
+
+def confusion_matrix(scores: pl.DataFrame) -> str:
+    """A matrix for each model that was asked: rows are what a text shows, columns what was answered, "?" unreadable."""
+    counts = scores.filter(pl.col("metric") == "count")
+    parts: list[str] = []
+    top = 0.0
+    columns = (*EMOTIONS, "")
+    for (subject,), part in counts.group_by("subject", maintain_order=True):
+        cells = {(a, p): v for a, p, v in part.select("label", "predicted", "value").rows()}
+        parts.append(_text(LEFT, top + 16, f"{subject}, asked outright"))
+        parts += [_text(LEFT + i * 56 + 28, top + 36, p or "?", "middle") for i, p in enumerate(columns)]
+        for row, actual in enumerate(EMOTIONS):
+            total = sum(cells.get((actual, p), 0) for p in columns) or 1
+            y = top + 42 + row * ROW
+            parts.append(_text(LEFT - 8, y + 15, actual, "end"))
+            for column, predicted in enumerate(columns):
+                n = cells.get((actual, predicted), 0)
+                shade = PLAIN if actual == predicted else REJECTED
+                parts.append(_rect(LEFT + column * 56, y, 54, ROW - 2, shade, 0.08 + 0.92 * n / total))
+                parts.append(_text(LEFT + column * 56 + 27, y + 15, f"{n:.0f}" if n else "", "middle"))
+        top += 42 + len(EMOTIONS) * ROW + 16
+    return _svg(LEFT + len(columns) * 56 + 10, top, parts) if parts else ""
+
+
+def _bars(bars: dict[str, list[tuple[int, str]]], legend: dict[str, str] | None = None) -> str:
+    most = max((sum(n for n, _ in parts) for parts in bars.values()), default=0) or 1
+    drawn: list[str] = []
+    for number, (label, parts) in enumerate(bars.items()):
+        y, x = number * ROW, float(LEFT)
+        drawn.append(_text(LEFT - 8, y + 15, label, "end"))
+        for rows, shade in parts:
+            drawn.append(_rect(x, y + 2, BAR * rows / most, ROW - 4, shade))
+            x += BAR * rows / most
+        drawn.append(_text(x + 6, y + 15, f"{sum(n for n, _ in parts):,}"))
+    bottom = len(bars) * ROW + 8
+    for number, (label, shade) in enumerate((legend or {}).items()):
+        drawn += [_square(LEFT + number * 110, bottom, shade), _text(LEFT + number * 110 + 16, bottom + 10, label)]
+    return _svg(LEFT + BAR + 80, bottom + (16 if legend else 0), drawn)
+
+
+def _svg(width: float, height: float, parts: Sequence[str]) -> str:
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    ground = '<rect width="100%" height="100%" fill="white"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {FONT}>{ground}{"".join(parts)}</svg>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{INK}">{escape(text)}</text>' if text else ""
+
+
+def _rect(x: float, y: float, width: float, height: float, fill: str, opacity: float = 1) -> str:
+    size = f'width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="{fill}" fill-opacity="{opacity:.2f}"/>'
+
+
+def _square(x: float, y: float, fill: str) -> str:
+    return _rect(x, y, 11, 11, fill)
+
+
+def _path(d: str, stroke: str, dashes: str = "none", width: float = 1) -> str:
+    return f'<path d="{d}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-dasharray="{dashes}"/>'

@@ -1,0 +1,71 @@
+"""Tell whether a release is already what a build would make: the same sources, settings, code and libraries."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from assets.resources import Workshop
+from corpusmith.errors import ReleaseError
+from corpusmith.release import manifest
+from corpusmith.release.folder import write_atomically
+
+PACKAGES = ("corpusmith", "validation", "assets")
+LIBRARIES = ("great-expectations", "numpy", "polars", "pyarrow", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+def inputs(workshop: Workshop, digests: Mapping[str, str]) -> str:
+    """SHA-256 over all that decides a corpus; ``digests``: of the bytes of each source, by its name."""
+    decides = {
+        "settings": workshop.settings.model_dump(mode="json"),
+        "sources": dict(digests),
+        "salt": hashlib.sha256(workshop.salt.encode()).hexdigest(),
+        "code": code(),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def code() -> str:
+    """SHA-256 over our own files, house models included, and the versions of the libraries that compute."""
+    found = hashlib.sha256(sys.version.encode())
+    for library in LIBRARIES:
+        found.update(f"{library} {importlib.metadata.version(library)}\n".encode())
+    root = Path(__file__).parents[1]
+    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*") if _is_code(path)):
+        found.update(f"{path.relative_to(root)} {manifest.sha256(path)}\n".encode())
+    return found.hexdigest()
+
+
+def remember(workshop: Workshop, corpus: str, decided_by: str) -> None:
+    """Note what the release that lies there was made from."""
+    release = workshop.release(corpus)
+    said = {"inputs": decided_by, "manifest": manifest.sha256(release / manifest.NAME)}
+    path = _note(workshop, corpus)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(said))
+
+
+def unchanged(workshop: Workshop, corpus: str, decided_by: str) -> manifest.Manifest | None:
+    """The manifest of the release, if it is whole and was made from the same; else None."""
+    release = workshop.release(corpus)
+    try:
+        said = json.loads(_note(workshop, corpus).read_text())
+        if said != {"inputs": decided_by, "manifest": manifest.sha256(release / manifest.NAME)}:
+            return None
+        return manifest.check(release)
+    except (OSError, ValueError, ReleaseError):
+        return None
+
+
+def _note(workshop: Workshop, corpus: str) -> Path:
+    return workshop.home / ".corpusmith" / "built" / f"{corpus}.json"
+
+
+def _is_code(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")

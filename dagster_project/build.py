@@ -1,0 +1,53 @@
+"""What `corpusmith build` does: nothing if nothing changed, else the graph, shown as it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from assets import unchanged
+from assets.reddit.comments import digest
+from assets.reddit.release import shown
+from assets.reddit.sources import sources
+from assets.resources import Workshop
+from corpusmith.errors import UserError
+from dagster_project.console import Display
+
+
+def build(workshop: Workshop, quiet: bool) -> dict[str, Any]:
+    """The metadata of the release (version, rows, release, report), with ``seconds`` and whether it was ``made`` now.
+
+    Raises UserError when the home cannot be written, and what `build_reddit` raises.
+    """
+    began = time.monotonic()
+    check_writable(workshop.home)
+    inputs = unchanged.inputs(workshop, {name: digest(source) for name, source in sources(workshop).items()})
+    found = unchanged.unchanged(workshop, "reddit", inputs)
+    with Display(quiet) as display:
+        if found:
+            display.say(f"[green]✓[/] nothing changed since reddit {found.version} was built")
+            release = _values(shown(found, workshop.release("reddit")).metadata or {})
+        else:
+            from dagster_project.runs import build_reddit
+
+            release = build_reddit(dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
+            unchanged.remember(workshop, "reddit", inputs)
+    return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
+
+
+def check_writable(home: Path) -> None:
+    """Raises UserError when nothing can be written in a home."""
+    probe = home / ".corpusmith" / ".writable"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write in the home {home}: {error.strerror}; choose another with --home") from error
+
+
+def _values(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "value", value) for name, value in metadata.items()}
