@@ -256,6 +256,14 @@ def test_a_plan_whose_columns_are_in_the_way_says_which(tmp_path):
         produce(plan_of([1]).with_columns(square=1), Squares(), Ledger(tmp_path))
 
 
+@pytest.fixture
+def open_folder():
+    """A folder into which another user can walk, as pytest's own are not, but not write."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def run_refused(root: Path, prepare: str) -> subprocess.CompletedProcess[str]:
     program = f"""
 import os, signal, sys; sys.path.insert(0, {str(HERE)!r})
@@ -286,10 +294,8 @@ except LedgerError as error:
     ],
     ids=["no room left for the file", "read-only folder"],
 )
-def test_a_store_that_takes_nothing_ends_in_one_clear_error_and_an_intact_ledger(tmp_path, prepare, why):
-    root = tmp_path / "ledger"
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # the other user must be able to walk in, not to write
+def test_a_store_that_takes_nothing_ends_in_one_clear_error_and_an_intact_ledger(open_folder, prepare, why):
+    root = open_folder / "ledger"
     if os.geteuid() and "Permission" in why:
         prepare = f"os.system('chmod -R a-w {root}')"
     run = run_refused(root, prepare)
