@@ -28,6 +28,7 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     logging.lastResort = logging.NullHandler()
     warnings.showwarning = _show
+    sys.unraisablehook = lambda _: None
 
 
 def _show(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -15,7 +15,9 @@ from assets.reddit.graph import DUMPS
 from assets.reddit.sources import sources
 from assets.resources import Workshop
 from corpusmith.errors import CorpusmithError, ValidationFailed
+from corpusmith.work.produce import Progress
 from dagster_project.definitions import definitions
+from dagster_project.interrupts import Interrupts
 
 Listen = Callable[[dg.DagsterEvent], None]
 
@@ -41,8 +43,8 @@ def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
     at Ctrl-C, when the run is recorded as canceled.
     """
     found = sources(workshop)
-    runs = _Runs(workshop, listen)
-    with instance_of(workshop) as instance:
+    with instance_of(workshop) as instance, Interrupts() as interrupts:
+        runs = _Runs(workshop, listen, interrupts)
         instance.add_dynamic_partitions(str(DUMPS.name), list(found))
         for name in found:
             runs.run("reddit_dumps", instance, partition_key=name)
@@ -51,31 +53,41 @@ def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
     return {name: value.value for name, value in materialized[0].metadata.items()}
 
 
-@dataclass
+@dataclasses.dataclass
 class _Runs:
-    """The jobs of one home; remembers the checks that did not hold."""
+    """The jobs of one home; remembers what became of the checks."""
 
     workshop: Workshop
     listen: Listen
-    checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
+    interrupts: Interrupts
+    checks: list[dg.AssetCheckEvaluation] = dataclasses.field(default_factory=list)
 
     def run(self, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
-        defs = definitions(self.workshop, {"steps": _listener(self._hear)})
+        workshop = dataclasses.replace(self.workshop, on_progress=self._on_progress)
+        defs = definitions(workshop, {"steps": _listener(self._hear)})
         run_id = str(uuid.uuid4())
         try:
             found = defs.resolve_job_def(job)
             return found.execute_in_process(instance=instance, run_config=QUIET, run_id=run_id, **options)
-        except (KeyboardInterrupt, DagsterExecutionInterruptedError):
-            run = instance.get_run_by_id(run_id)
-            if run is not None:
-                instance.report_run_canceled(run, message="Interrupted at the terminal; the same command goes on.")
-            raise KeyboardInterrupt from None
-        except dg.Failure as failure:
-            raise failure.__cause__ if isinstance(failure.__cause__, CorpusmithError) else failure from None
-        except DagsterAssetCheckFailedError:
-            raise ValidationFailed(_broken(self.checks)) from None
+        except BaseException as error:
+            if self.interrupts.seen or isinstance(error, KeyboardInterrupt | DagsterExecutionInterruptedError):
+                run = instance.get_run_by_id(run_id)
+                if run is not None:
+                    instance.report_run_canceled(run, message="Interrupted at the terminal; the same command goes on.")
+                raise KeyboardInterrupt from None
+            if isinstance(error, DagsterAssetCheckFailedError):
+                raise ValidationFailed(_broken(self.checks)) from None
+            if isinstance(error, dg.Failure) and isinstance(error.__cause__, CorpusmithError):
+                raise error.__cause__ from None
+            raise
+
+    def _on_progress(self, rows: Progress) -> None:
+        self.interrupts.check()
+        if self.workshop.on_progress:
+            self.workshop.on_progress(rows)
 
     def _hear(self, event: dg.DagsterEvent) -> None:
+        self.interrupts.check()
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             self.checks.append(event.asset_check_evaluation_data)
         self.listen(event)
