@@ -9,7 +9,6 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -39,7 +38,12 @@ class Display:
 
     def __enter__(self) -> Display:
         if self.console.is_terminal and not self.quiet:
-            columns = (SpinnerColumn(), TextColumn("{task.description:<12}"), BarColumn(32), MofNCompleteColumn())
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description:<12}"),
+                BarColumn(32),
+                TextColumn("{task.fields[rows]}"),
+            )
             rest = (TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
             self._bars = Progress(*columns, *rest, console=self.console, transient=True)
             self._bars.start()
@@ -55,8 +59,10 @@ class Display:
         speed = f"{rate:,.0f} rows/s" if rate >= 1 else ""
         if self._bars:
             if rows.step not in self._rows:
-                self._rows[rows.step] = self._bars.add_task(rows.step, total=rows.total or None, rate="")
-            self._bars.update(self._rows[rows.step], completed=rows.done, total=rows.total or None, rate=speed)
+                self._rows[rows.step] = self._bars.add_task(rows.step, total=rows.total or None, rows="", rate="")
+            of = f"{rows.done:,}/{rows.total:,}" if rows.total else f"{rows.done:,} rows"
+            task = self._rows[rows.step]
+            self._bars.update(task, completed=rows.done, total=rows.total or None, rows=of, rate=speed)
         elif not self.quiet and time.monotonic() - self._said > PLAIN_EVERY:
             self._said = time.monotonic()
             left = f"{(rows.total - rows.done) / rate:,.0f} s left" if rate and rows.total > rows.done else ""
@@ -74,11 +80,11 @@ class Display:
                 self._say(f"[green]✓[/] {name:<12} {_counts(event.step_materialization_data.materialization.metadata)}")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._checks.append(event.asset_check_evaluation_data.passed)
-            case dg.DagsterEventType.STEP_SUCCESS if name == "checks":
+            case dg.DagsterEventType.STEP_SUCCESS | dg.DagsterEventType.STEP_FAILURE if name == "checks":
                 self._say_checks()
             case dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 self._say(f"[yellow]↻[/] {name:<12} failed, is tried again")
-            case dg.DagsterEventType.STEP_FAILURE if name != "checks":
+            case dg.DagsterEventType.STEP_FAILURE:
                 self._say(f"[red]✗[/] {name}")
             case _:
                 pass
@@ -91,7 +97,7 @@ class Display:
     def _begin(self, name: str) -> None:
         self._began = time.monotonic()
         if self._bars:
-            self._step = self._bars.add_task(name, total=None, rate="")
+            self._step = self._bars.add_task(name, total=None, rows="", rate="")
 
     def _say_checks(self) -> None:
         broken = self._checks.count(False)
