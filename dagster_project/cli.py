@@ -89,15 +89,19 @@ def preview(
     """A handful of rows through every step, in the terminal and as a page; nothing is released."""
     with told(debug):
         from assets.reddit.preview import preview as make_preview
+        from dagster_project.build import check_writable
 
-        found = make_preview(_workshop(corpus, home, profile, set_, source), rows)
+        workshop = _workshop(corpus, home, profile, set_, source)
+        check_writable(workshop.home)
+        found = make_preview(workshop, rows)
         if as_json:
             return _print_json({"page": str(found.page), "rows": found.samples.to_dicts()})
         for sample in found.samples.iter_rows(named=True):
             mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
-            out.print(f"[bold]{sample['origin']}[/] {sample['emotion']} {sample['confidence']:.2f}  {mark}")
+            seen = f"{sample['emotion']} {sample['confidence']:.2f}" if sample["emotion"] else "not judged"
+            out.print(f"[bold]{sample['origin']}[/] {seen}  {mark}")
             out.print(f"  {sample['text']}", markup=False, soft_wrap=True)
-        out.print(f"the page: {found.page}")
+        out.print(f"the page: {found.page}", soft_wrap=True)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.reddit import checks as reddit_checks
 from assets.reddit import graph as reddit
+from assets.reddit.card import CARD
 from assets.resources import Workshop, default_home
 from corpusmith.settings import load
 from dagster_project import schedules
@@ -21,10 +22,15 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
         jobs=[schedules.reddit_dumps, schedules.reddit, schedules.reddit_publish],
         schedules=[schedules.reddit_weekly],
         sensors=[schedules.reddit_inbox],
-        resources={"workshop": workshop, "tables": Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"))},
+        resources={"workshop": workshop, "tables": tables(workshop)},
         loggers=loggers,
         executor=dg.in_process_executor,
     )
+
+
+def tables(workshop: Workshop) -> Tables:
+    """Where the tables between assets lie."""
+    return Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"), sentences=dict(CARD.columns))
 
 
 def default_workshop() -> Workshop:

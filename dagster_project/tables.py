@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 from dagster_polars import PolarsParquetIOManager
+from pydantic import Field
 
 from assets.asset import BEGAN
 from assets.pictures import picture
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Tables(PolarsParquetIOManager):
-    """dagster-polars' Parquet tables, written beside and renamed into place."""
+    """dagster-polars' Parquet tables, written beside and renamed into place; ``sentences`` describe columns."""
+
+    sentences: dict[str, str] = Field(default_factory=dict)
 
     def sink_df_to_path(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         """Stream ``df`` to ``path``."""
@@ -30,7 +34,7 @@ class Tables(PolarsParquetIOManager):
             temporary.unlink(missing_ok=True)
         table = pl.scan_parquet(str(path))
         seconds = time.perf_counter() - BEGAN.get()
-        context.add_output_metadata(describe(context.asset_key.path[-1], table, seconds))
+        context.add_output_metadata(describe(context.asset_key.path[-1], table, seconds, self.sentences))
 
     def scan_df_from_path(self, path: UPath, context: dg.InputContext) -> pl.LazyFrame:
         """The table, lazily. (dagster-polars 0.27 still passes an argument that polars 2 has dropped.)"""
@@ -46,7 +50,7 @@ class Tables(PolarsParquetIOManager):
         return {}
 
 
-def describe(name: str, table: pl.LazyFrame, seconds: float) -> dict[str, Any]:
+def describe(name: str, table: pl.LazyFrame, seconds: float, sentences: Mapping[str, str]) -> dict[str, Any]:
     """Rows, columns, how fast they came, how many were rejected for which reason, and a picture."""
     schema = table.collect_schema()
     rows = table.select(pl.len()).collect().item()
@@ -55,7 +59,7 @@ def describe(name: str, table: pl.LazyFrame, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "rows per second": round(rows / max(seconds, 1e-9), 1),
         "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(column, str(dtype)) for column, dtype in schema.items()]
+            columns=[dg.TableColumn(name, str(dtype), sentences.get(name)) for name, dtype in schema.items()]
         ),
     }
     if "reasons" in schema:

@@ -13,6 +13,7 @@ from assets.reddit.rewritten import rewrite
 from assets.reddit.sources import sources
 from assets.reddit.synthesized import synthesize
 from assets.resources import Workshop
+from corpusmith.curate.verdicts import REASONS
 
 LINES = 2_000
 SHOWN = ("origin", "emotion", "confidence", "target", "text", "source_text", "writer", "judge", "verdict", "reasons")
@@ -64,5 +65,6 @@ def _page(samples: pl.DataFrame, path: Path) -> Path:
 
     template = Environment(loader=PackageLoader("assets.reddit", "."), autoescape=True).get_template("preview.html")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template.render(samples=samples.to_dicts()))
+    groups = [(str(origin), rows.to_dicts()) for (origin,), rows in samples.group_by("origin", maintain_order=True)]
+    path.write_text(template.render(groups=groups, rows=samples.height, reasons=REASONS))
     return path

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,8 +40,21 @@ def cli():
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """A home in which the smoke profile was built once."""
+    """A home in which the smoke profile was built once; said.txt holds what was said meanwhile."""
     home = tmp_path_factory.mktemp("home")
     ran = corpusmith("build", "reddit", "--profile", "smoke", home=home)
     assert ran.code == 0, ran.err
+    (home / "said.txt").write_text(ran.err)
     return home
+
+
+@pytest.fixture
+def built_said(built) -> str:
+    """What the build said on standard error."""
+    return (built / "said.txt").read_text()
+
+
+@pytest.fixture
+def home(built, tmp_path) -> Path:
+    """A copy of the built home that a test may change."""
+    return Path(shutil.copytree(built, tmp_path / "home"))

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import dagster
 import datasets
 import polars as pl
 import pytest
@@ -33,8 +34,42 @@ def test_a_second_build_makes_nothing(built, cli):
     manifest = (built / "data" / "reddit" / "manifest.json").read_bytes()
     ran = cli("build", "reddit", "--profile", "smoke", home=built)
     assert ran.code == 0, ran.err
+    assert "nothing changed since reddit 1.0.0 was built" in ran.err
     assert segments(built) == before
     assert (built / "data" / "reddit" / "manifest.json").read_bytes() == manifest
+
+
+def test_the_graph_run_again_makes_nothing_and_writes_the_same_release(home, cli):
+    before = segments(home)
+    (home / ".corpusmith" / "built" / "reddit.json").unlink()
+    manifest = (home / "data" / "reddit" / "manifest.json").read_bytes()
+    assert cli("build", "reddit", "--profile", "smoke", home=home).code == 0
+    assert segments(home) == before
+    assert (home / "data" / "reddit" / "manifest.json").read_bytes() == manifest
+
+
+def test_a_changed_setting_makes_only_what_depends_on_it(home, cli):
+    before = segments(home)
+    again = cli("build", "reddit", "--profile", "smoke", "--set", "reddit.scores.bootstrap=50", home=home)
+    assert again.code == 0, again.err
+    assert {path.parts[-3].rpartition("-")[0] for path in segments(home) - before} == {
+        "score-baseline",
+        "score-probe",
+        "score-zero-shot",
+    }
+
+
+def test_a_release_that_was_touched_is_built_again(home, cli):
+    (home / "data" / "reddit" / "README.md").write_text("changed")
+    assert cli("build", "reddit", "--profile", "smoke", home=home).code == 0
+    assert cli("verify", home / "data" / "reddit").code == 0
+
+
+def test_standard_error_holds_our_lines_alone(built_said):
+    for line in built_said.splitlines():
+        assert line.startswith(("✓ ", "  ")), line
+    assert "33 expectations hold" in built_said
+    assert "published" not in built_said
 
 
 def test_every_line_of_the_source_was_kept_or_rejected(built):
@@ -54,7 +89,8 @@ def test_all_rows_are_made_again_from_what_they_say_of_themselves(built, cli):
     ran = cli("verify", built / "data" / "reddit", "--regenerate", "50", "--profile", "smoke", "--json", home=built)
     assert ran.code == 0, ran.err
     assert ran.json["regenerated"] == 50
-    assert ran.json["different"] == 0
+    assert ran.json["different"] == []
+    assert ran.json["bit_for_bit"] + ran.json["within_tolerance"] == 50
 
 
 def test_a_release_that_holds_passes_validation(built, cli, tmp_path):
@@ -119,6 +155,9 @@ def test_a_preview_shows_every_kind_and_releases_nothing(cli, tmp_path):
     assert {row["origin"] for row in ran.json["rows"]} == {"natural", "rewritten", "synthetic"}
     assert Path(ran.json["page"]).read_text().startswith("<!doctype html>")
     assert not (tmp_path / "data").exists()
+    shown = cli("preview", "reddit", "--profile", "smoke", "--rows", "2", home=tmp_path)
+    assert shown.code == 0, shown.err
+    assert "the page: " in shown.out
 
 
 def test_models_says_what_ships_and_how_good_it_is(cli):
@@ -150,15 +189,20 @@ def test_debug_shows_the_traceback(cli, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
+    home = tmp_path / "a home"
     command = [str(Path(sys.executable).parent / "corpusmith"), "build", "reddit", "--profile", "smoke"]
-    command += ["--home", str(tmp_path)]
+    command += ["--home", str(home)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not segments(tmp_path):
+    while process.poll() is None and not list((home / ".corpusmith" / "ledger").glob("emotion-judge-*/segments/*")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130, said
-    assert "To go on from here: corpusmith build reddit --profile smoke" in said
+    assert f"To go on from here: corpusmith build reddit --profile smoke --home '{home}'" in said
+    assert not list((home / ".corpusmith" / "tables").rglob("*.tmp"))
+    assert not (home / "data").exists()
+    with dagster.DagsterInstance.from_config(str(home / ".corpusmith" / "dagster")) as instance:
+        assert instance.get_runs()[0].status == dagster.DagsterRunStatus.CANCELED
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
