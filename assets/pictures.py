@@ -55,8 +55,8 @@ def probe_curve(scores: pl.DataFrame) -> str:
         (f"{subject} ({form})", [(d * BAR, 160 * (1 - v)) for d, v in part.select("depth", "value").rows()])
         for (subject, form), part in layers.group_by("subject", "form", maintain_order=True)
     ]
-    parts = [_text(LEFT - 8, 20 + 160 * (1 - t) + 4, f"{t:.1f}", "end") for t in (0, 0.25, 0.5, 0.75, 1)]
-    parts += [_path(f"M{LEFT} {20 + 160 * (1 - t)}h{BAR}", FAINT) for t in (0, 0.25, 0.5, 0.75, 1)]
+    parts = [_text(LEFT - 8, 20 + 160 * (1 - t) + 4, f"{t:.1f}", "end") for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    parts += [_path(f"M{LEFT} {20 + 160 * (1 - t)}h{BAR}", FAINT) for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
     flat = accuracy.filter(pl.col("depth").is_null()).select("subject", "value").rows()
     for subject, value in flat:
         y = 20 + 160 * (1 - value)
@@ -87,7 +87,8 @@ def confusion_matrix(scores: pl.DataFrame) -> str:
                 n = cells.get((actual, predicted), 0)
                 shade = PLAIN if actual == predicted else REJECTED
                 parts.append(_rect(LEFT + column * 56, y, 54, ROW - 2, shade, 0.08 + 0.92 * n / total))
-                parts.append(_text(LEFT + column * 56 + 27, y + 15, f"{n:.0f}" if n else "", "middle"))
+                ink = "white" if n > total / 2 else INK
+                parts.append(_text(LEFT + column * 56 + 27, y + 15, f"{n:.0f}" if n else "", "middle", ink))
         top += 42 + len(EMOTIONS) * ROW + 16
     return _svg(LEFT + len(columns) * 56 + 10, top, parts) if parts else ""
 
@@ -114,8 +115,8 @@ def _svg(width: float, height: float, parts: Sequence[str]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {FONT}>{ground}{"".join(parts)}</svg>'
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{INK}">{escape(text)}</text>' if text else ""
+def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>' if text else ""
 
 
 def _rect(x: float, y: float, width: float, height: float, fill: str, opacity: float = 1) -> str:
