@@ -1,0 +1,54 @@
+"""Which files a corpus is built from."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.reddit.sources import in_inbox, is_demo, partition, sources
+from assets.resources import Workshop
+from corpusmith.errors import SourceError
+from corpusmith.settings import load
+
+
+def workshop(home, *source):
+    return Workshop(home, load(profile="smoke", source=source))
+
+
+def test_with_nothing_given_the_demo_dump_is_written_once(tmp_path):
+    [first] = sources(workshop(tmp_path)).values()
+    written = Path(first).read_bytes()
+    assert is_demo(workshop(tmp_path))
+    assert list(sources(workshop(tmp_path)).values()) == [first]
+    assert Path(first).read_bytes() == written
+
+
+def test_what_is_in_the_inbox_comes_before_the_demo(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "RC_2020-02.zst").write_text("")
+    (tmp_path / "inbox" / "RC_2020-03.zst.part").write_text("")
+    (tmp_path / "inbox" / ".hidden").write_text("")
+    assert [path.rpartition("/")[2] for path in sources(workshop(tmp_path)).values()] == ["RC_2020-02.zst"]
+    assert sources(workshop(tmp_path)) == in_inbox(workshop(tmp_path))
+    assert not is_demo(workshop(tmp_path))
+
+
+def test_a_folder_stands_for_its_files_in_name_order(tmp_path):
+    for name in ("b.zst", "a.csv", "deep/c.parquet", "README.md"):
+        (tmp_path / "dumps" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dumps" / name).write_text("")
+    found = sources(workshop(tmp_path, str(tmp_path / "dumps"))).values()
+    assert [path.rpartition("/")[2] for path in found] == ["a.csv", "b.zst", "c.parquet"]
+
+
+def test_equal_names_in_two_folders_are_two_partitions(tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "RC.zst").write_text("")
+    assert len(sources(workshop(tmp_path, str(tmp_path / "x"), str(tmp_path / "y")))) == 2
+    assert partition("/x/RC.zst").startswith("RC.zst-")
+
+
+def test_a_hub_id_is_taken_as_it_is_and_a_wrong_path_is_named(tmp_path):
+    assert list(sources(workshop(tmp_path, "owner/name")).values()) == ["owner/name"]
+    with pytest.raises(SourceError, match=r"nowhere\.zst"):
+        sources(workshop(tmp_path, "nowhere.zst"))
