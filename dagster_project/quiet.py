@@ -23,10 +23,13 @@ SILENT = {
 
 
 def quiet() -> None:
-    """No progress bars, logs or warnings but our own; called before any of the libraries is imported."""
+    """No progress bars, logs or warnings but our own, each in one line; called before the libraries are imported."""
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
     logging.lastResort = logging.NullHandler()
+    ours = logging.StreamHandler()
+    ours.setFormatter(logging.Formatter("warning: %(message)s"))
+    logging.getLogger("corpusmith").addHandler(ours)
     warnings.showwarning = _show
     sys.unraisablehook = lambda _: None
 

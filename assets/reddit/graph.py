@@ -37,21 +37,21 @@ def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop
     return cleaning.deduplicate(every, workshop.settings.reddit.comments.jaccard)
 
 
-@corpus_asset(group="reddit", kinds={"polars", "torch"})
+@corpus_asset(group="reddit", kinds={"polars", "pytorch"})
 def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Each fit comment with the probability of each of the seven emotions."""
     settings = workshop.settings.reddit
     return labelling.label(comments, makers.judge(settings.models), workshop.make, settings.labelled.min_confidence)
 
 
-@corpus_asset(group="reddit", kinds={"polars", "torch"})
+@corpus_asset(group="reddit", kinds={"polars", "pytorch"})
 def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Neutral comments put into the emotions that are short, their facts kept, and judged again."""
     settings = workshop.settings.reddit
     return rewriting.rewrite(labelled, makers.rewriter(settings.models), makers.judge(settings.models), workshop.make, settings)
 
 
-@corpus_asset(group="reddit", kinds={"polars", "torch"})
+@corpus_asset(group="reddit", kinds={"polars", "pytorch"})
 def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
     settings = workshop.settings.reddit
@@ -71,13 +71,13 @@ def balanced(
     return balancing.balance(labelled, rewritten, synthesized, workshop.settings.reddit.balanced)
 
 
-@corpus_asset(group="reddit", kinds={"torch"})
+@corpus_asset(group="reddit", kinds={"pytorch"})
 def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How well each layer of a frozen language model tells the emotions apart, beside simple baselines."""
     return scores.probes(balanced, workshop.make, workshop.settings.reddit)
 
 
-@corpus_asset(group="reddit", kinds={"torch"})
+@corpus_asset(group="reddit", kinds={"pytorch"})
 def zero_shot(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How often a language model that is simply asked names the emotion, and how often its answer can be read."""
     return scores.zero_shot(balanced, workshop.make, workshop.settings.reddit)

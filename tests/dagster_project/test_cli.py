@@ -39,13 +39,14 @@ def test_a_second_build_makes_nothing(built, cli):
     assert (built / "data" / "reddit" / "manifest.json").read_bytes() == manifest
 
 
-def test_the_graph_run_again_makes_nothing_and_writes_the_same_release(home, cli):
+def test_a_release_that_was_touched_is_written_again_from_what_is_there(home, cli):
     before = segments(home)
-    (home / ".corpusmith" / "built" / "reddit.json").unlink()
     manifest = (home / "data" / "reddit" / "manifest.json").read_bytes()
+    (home / "data" / "reddit" / "README.md").write_text("changed")
     assert cli("build", "reddit", "--profile", "smoke", home=home).code == 0
     assert segments(home) == before
     assert (home / "data" / "reddit" / "manifest.json").read_bytes() == manifest
+    assert cli("verify", home / "data" / "reddit").code == 0
 
 
 def test_a_changed_setting_makes_only_what_depends_on_it(home, cli):
@@ -57,12 +58,6 @@ def test_a_changed_setting_makes_only_what_depends_on_it(home, cli):
         "score-probe",
         "score-zero-shot",
     }
-
-
-def test_a_release_that_was_touched_is_built_again(home, cli):
-    (home / "data" / "reddit" / "README.md").write_text("changed")
-    assert cli("build", "reddit", "--profile", "smoke", home=home).code == 0
-    assert cli("verify", home / "data" / "reddit").code == 0
 
 
 def test_standard_error_holds_our_lines_alone(built_said):
@@ -124,6 +119,9 @@ def test_a_changed_file_is_found_by_verify(built, cli, tmp_path):
 
 def test_what_was_published_is_pulled_and_loaded(built, cli, tmp_path):
     assert cli("publish", "reddit", "--to", tmp_path / "hub", home=built).code == 0
+    absent = cli("pull", "reddit", "--version", "9.9.9", "--from", tmp_path / "hub", "--into", tmp_path / "here")
+    assert absent.code == 2
+    assert "9.9.9" in absent.err
     ran = cli("pull", "reddit", "--version", "1.0.0", "--from", tmp_path / "hub", "--into", tmp_path / "here", "--json")
     assert ran.code == 0, ran.err
     assert (Path(ran.json["pulled"]) / "manifest.json").read_bytes() == (
@@ -174,7 +172,7 @@ def test_models_says_what_ships_and_how_good_it_is(cli):
         (("build", "reddit", "--source", "nowhere.zst"), "nowhere.zst"),
         (("validate", "nowhere"), "is no release"),
         (("verify", "nowhere"), "is no release"),
-        (("pull", "reddit", "--version", "9.9.9"), "9.9.9"),
+        (("pull", "reddit"), "nothing to pull"),
     ],
 )
 def test_a_users_mistake_is_one_clear_line_and_exit_code_2(cli, tmp_path, arguments, said):
