@@ -28,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 CORPORA = ("reddit",)
+DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
@@ -278,11 +279,13 @@ class told:  # noqa: N801
 def _said(error: BaseException) -> str:
     if isinstance(error, CorpusmithError):
         return str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    said = str(error).strip()
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or any(phrase in said for phrase in DISK_FULL):
         return "the disk is full; what is done is kept: free some space and run the same command again"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
-    return f"{type(error).__name__}: {error} (--debug shows the traceback)"
+    return f"{type(error).__name__}: {said.partition(chr(10))[0]} (--debug shows the traceback)"
 
 
 def _complain(line: str) -> None:

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import sqlite3
 
+import polars
 import pytest
 import typer
 import zstandard
@@ -103,8 +105,17 @@ def test_damaged_tables_and_segments_are_made_anew_with_one_line_said(home, cli)
     assert f"{segment} is set aside" in warnings[0]
 
 
-def test_a_full_disk_says_so(capsys):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+        sqlite3.OperationalError("database or disk is full"),
+        polars.exceptions.ComputeError("No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_says_so_whoever_notices_it(error, capsys, monkeypatch):
+    monkeypatch.setattr("dagster_project.quiet.quiet", lambda: None)
     with pytest.raises(typer.Exit) as ended, told(debug=False):
-        raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+        raise error
     assert ended.value.exit_code == 1
     assert "the disk is full" in capsys.readouterr().err
