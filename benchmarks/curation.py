@@ -26,6 +26,7 @@ from assets.reddit.labelled import label
 from assets.reddit.makers import judge
 from assets.resources import Workshop
 from corpusmith.settings import load
+from dagster_project.tables import ROW_GROUP
 
 SALT = "benchmark"
 
@@ -38,7 +39,7 @@ def chain(dump: Path, home: Path) -> dict[str, float]:
 
     def timed(name: str, table: pl.LazyFrame) -> pl.LazyFrame:
         path = home / f"{name}.parquet"
-        table.sink_parquet(path, compression="zstd", compression_level=1)
+        table.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
         seconds[name] = time.perf_counter() - began
         return pl.scan_parquet(path)
 

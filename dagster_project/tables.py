@@ -17,6 +17,8 @@ from assets.pictures import picture
 if TYPE_CHECKING:
     from upath import UPath
 
+ROW_GROUP = 1 << 14  # a table is read in a stream, several row groups at once: small ones keep memory down
+
 
 class Tables(PolarsParquetIOManager):
     """dagster-polars' Parquet tables, written beside and renamed into place; ``sentences`` describe columns."""
@@ -28,7 +30,7 @@ class Tables(PolarsParquetIOManager):
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            df.sink_parquet(str(temporary), compression="zstd", compression_level=1)
+            df.sink_parquet(str(temporary), compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -73,19 +73,25 @@ def deduplicate(comments: pl.LazyFrame, jaccard: float) -> pl.LazyFrame:
     """All comments of all sources, with exact and near-duplicates of an earlier one rejected as such."""
     kept = comments.filter(pl.col("verdict") == "kept").select("key", "text")
     exact = exact_duplicates(kept).with_columns(reason=pl.lit("exact_duplicate"))
-    left = kept.join(exact.lazy(), on="key", how="anti", maintain_order="left")
-    near = near_duplicates(left, jaccard)
+    near = near_duplicates(kept.filter(~pl.col("key").is_in(exact["key"].implode())), jaccard)
     copies = near.select("key", "duplicate_of", reason=pl.lit("near_duplicate")).drop_nulls("duplicate_of")
-    copy = pl.col("reason").is_not_null()
     return (
-        comments.join(pl.concat([exact, copies]).lazy(), on="key", how="left", maintain_order="left")
-        .join(near.lazy().select("key", "cluster"), on="key", how="left", maintain_order="left")
-        .with_columns(
-            verdict=pl.when(copy).then(pl.lit("rejected")).otherwise("verdict"),
-            reasons=pl.when(copy).then(pl.concat_list("reasons", "reason")).otherwise("reasons"),
+        comments.with_columns(
+            duplicate_of=_looked_up(pl.concat([exact, copies]), "duplicate_of"),
+            cluster=_looked_up(near, "cluster"),
+            copy=_looked_up(pl.concat([exact, copies]), "reason"),
         )
-        .drop("reason")
+        .with_columns(
+            verdict=pl.when(pl.col("copy").is_null()).then("verdict").otherwise(pl.lit("rejected")),
+            reasons=pl.when(pl.col("copy").is_null()).then("reasons").otherwise(pl.concat_list("reasons", "copy")),
+        )
+        .drop("copy")
     )
+
+
+def _looked_up(table: pl.DataFrame, column: str) -> pl.Expr:
+    """The column of the row with the same key, else null: the few copies are looked up, no table is joined."""
+    return pl.col("key").replace_strict(table["key"], table[column], default=None, return_dtype=pl.String)
 
 
 def first(source: str, lines: int, settings: Reddit, salt: str) -> pl.DataFrame:

@@ -48,16 +48,16 @@ def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl
 def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Neutral comments put into the emotions that are short, their facts kept, and judged again."""
     settings = workshop.settings.reddit
-    return rewriting.rewrite(labelled, makers.rewriter(settings.models), makers.judge(settings.models), workshop.make, settings)
+    writer, judge = makers.rewriter(settings.models), makers.judge(settings.models)
+    return rewriting.rewrite(labelled, writer, judge, workshop.make, settings)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "pytorch"})
 def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
     settings = workshop.settings.reddit
-    return synthesis.synthesize(
-        labelled, rewritten, makers.generator(settings.models), makers.judge(settings.models), workshop.make, settings
-    )
+    writer, judge = makers.generator(settings.models), makers.judge(settings.models)
+    return synthesis.synthesize(labelled, rewritten, writer, judge, workshop.make, settings)
 
 
 @corpus_asset(group="reddit", kinds={"polars"})

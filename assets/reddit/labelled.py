@@ -36,8 +36,11 @@ def label(comments: pl.LazyFrame, judge: Maker, make: Make, min_confidence: floa
 
 def judged(samples: pl.LazyFrame, judge: Maker, make: Make) -> pl.LazyFrame:
     """Samples (key, text, …) with the judge's emotion, probabilities and name; null where the judge failed."""
-    seen = make(samples.select("text", sample="key"), judge).select(*JUDGED, key="sample")
-    return samples.join(seen, on="key", how="left", maintain_order="left").with_columns(judge=pl.lit(named(judge)))
+    seen = make(samples.rename({"key": "sample"}), judge).drop("key").rename({"sample": "key"})
+    if seen.select(pl.len()).collect().item() < samples.select(pl.len()).collect().item():
+        failed = samples.join(seen.select("key"), on="key", how="anti", maintain_order="left")
+        seen = pl.concat([seen, failed], how="diagonal")
+    return seen.with_columns(judge=pl.lit(named(judge)))
 
 
 def named(maker: Maker) -> str:

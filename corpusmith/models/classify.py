@@ -20,7 +20,7 @@ from corpusmith.work.plan import fingerprint
 if TYPE_CHECKING:
     from corpusmith.models.networks import WordCNN, WordPairs
 
-SLICE_ROWS: Final = 1024
+SLICE_ROWS: Final = 512
 VERSION: Final = 1  # of how texts are read and labels are made: raise it when that changes
 Probabilities = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -63,15 +63,20 @@ def predict(model: Path | str, texts: pa.Array | pa.ChunkedArray | Sequence[str]
     side, one to a core: a network of this size loses more than it gains by sharing each step among cores.
     Raises ModelError (no such model, other files), ValueError (a null text).
     """
-    import torch
-
     network = _house_network(house.folder(model) if isinstance(model, str) else model)
     column = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([pa.array(texts, pa.string())])
     slices = [_string(column.slice(start, SLICE_ROWS)) for start in range(0, len(column), SLICE_ROWS)]
-    # the number of threads that torch uses is each thread's own
-    with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as cores:
-        parts = list(cores.map(network.predict, slices))
+    parts = list(_cores().map(network.predict, slices))
     return np.concatenate(parts) if parts else np.empty((0, len(EMOTIONS)), dtype=np.float32)
+
+
+@cache
+def _cores() -> ThreadPoolExecutor:
+    """A thread for each core, kept: glibc gives every new thread a heap of its own, which grew by hundreds of MB."""
+    import torch
+
+    # the number of threads that torch uses is each thread's own
+    return ThreadPoolExecutor(os.cpu_count(), "classify", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _string(column: pa.ChunkedArray) -> pa.Array:
