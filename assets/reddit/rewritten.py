@@ -35,7 +35,7 @@ def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, set
 
 
 def neutral(labelled: pl.LazyFrame, want: int) -> pl.DataFrame:
-    """The neutral comments to rewrite, in order of their keys: first those that the corpus does not need as they are."""
+    """The neutral comments to rewrite, in order of their keys; first those that the corpus does not need as such."""
     fit = (pl.col("verdict") == "kept") & (pl.col("emotion") == "neutral")
     found = labelled.filter(fit).select("key", "text", *RIDES_ALONG).sort("key").collect()
     return pl.concat([found.slice(want), found.head(want)])
