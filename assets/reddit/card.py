@@ -121,10 +121,13 @@ CARD: Final = CardText(
 DEMO: Final = replace(
     CARD,
     title=f"{CARD.title} (demo)",
-    tagline=f"Comments that corpusmith wrote itself, in Reddit's format: {CARD.tagline[0].lower()}{CARD.tagline[1:]}",
+    tagline=(
+        "Comments that corpusmith wrote itself, in Reddit's format: as many of each of seven emotions, with the plan, "
+        "maker and judge of every row."
+    ),
     description=(
         "**This is the demo release. Nothing in it comes from Reddit:** its natural comments were put together from "
-        f"phrases that the project wrote, so scores on it say how the factory works, not how models do on people's "
+        "phrases that the project wrote, so scores on it say how the factory works, not how models do on people's "
         f"comments. {CARD.description}"
     ),
     licence="apache-2.0",
