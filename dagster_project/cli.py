@@ -264,7 +264,7 @@ class told:  # noqa: N801
             quiet()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, typer.Exit):
+        if error is None or isinstance(error, typer.Exit | SystemExit):
             return
         if isinstance(error, KeyboardInterrupt):
             again = f" To go on from here: {shlex.join(['corpusmith', *sys.argv[1:]])}" if self.go_on else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,15 @@ def cli():
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """A home in which the smoke profile was built once; said.txt holds what was said meanwhile."""
-    home = tmp_path_factory.mktemp("home")
-    ran = corpusmith("build", "reddit", "--profile", "smoke", home=home)
-    assert ran.code == 0, ran.err
-    (home / "said.txt").write_text(ran.err)
+def built(tmp_path_factory, worker_id) -> Path:
+    """A home in which the smoke profile was built, once for all workers; said.txt holds what was said meanwhile."""
+    root = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    home = root / "smoke-home"
+    with FileLock(root / "smoke-home.lock"):
+        if not (home / "said.txt").exists():
+            ran = corpusmith("build", "reddit", "--profile", "smoke", home=home)
+            assert ran.code == 0, ran.err
+            (home / "said.txt").write_text(ran.err)
     return home
 
 
@@ -57,4 +61,5 @@ def built_said(built) -> str:
 @pytest.fixture
 def home(built, tmp_path) -> Path:
     """A copy of the built home that a test may change."""
-    return Path(shutil.copytree(built, tmp_path / "home"))
+    passing = shutil.ignore_patterns(".writable", "*-journal", "*-wal", "*-shm")
+    return Path(shutil.copytree(built, tmp_path / "home", ignore=passing))

@@ -15,8 +15,6 @@ import pytest
 
 from corpusmith.emotions import EMOTIONS
 
-pytestmark = pytest.mark.xdist_group("smoke")
-
 
 def segments(home: Path) -> set[Path]:
     return set((home / ".corpusmith" / "ledger").rglob("segments/*.parquet"))

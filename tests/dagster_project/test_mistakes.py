@@ -11,7 +11,6 @@ import zstandard
 
 from dagster_project.cli import told
 
-pytestmark = pytest.mark.xdist_group("smoke")
 SMOKE = ("--profile", "smoke")
 
 
