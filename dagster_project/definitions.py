@@ -40,5 +40,8 @@ def default_workshop() -> Workshop:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `dagster dev` and `dg` load."""
-    return definitions(default_workshop())
+    """What `dagster dev` and `dg` load: the corpora, and the recipes of the house models (which import torch)."""
+    from assets.house import graph as house
+
+    models = dg.Definitions(assets=dg.load_assets_from_modules([house]))
+    return dg.Definitions.merge(definitions(default_workshop()), models)

@@ -52,40 +52,48 @@ def ship(model: Any, tokenizer: Any, texts: dict[str, pl.DataFrame], out: Path) 
         file.chmod(0o644)
 
 
-def main() -> None:
-    """Makes tokenizer, tokens, weights, measures and card; what is in ``--work`` already is gone on from."""
+def train_and_ship(data: Path, work: Path, out: Path = OUT, share: float = 1.0, steps: int | None = None) -> None:
+    """Write tokenizer, weights, measures and card to ``out``; what is in ``work`` already is gone on from.
+
+    ``data`` holds goemotions/ and reddit_top_posts/. share: how often texts are read, as a share of the full run.
+    steps: after which to stop; all rows once when None.
+    """
     import torch
 
+    torch.set_num_threads(1)
+    work.mkdir(parents=True, exist_ok=True)
+
+    texts = sources(data)
+    tokenizer = tokenizer_of([text for name in ("goemotions", "posts", "bank") for text in texts[name]["text"]])
+    rows = tokens(texts, tokenizer, share, work / "packed.npz")
+    steps = steps or len(rows["ids"]) // ROWS_PER_STEP
+    print(
+        f"{steps} steps of {ROWS_PER_STEP} rows of {CONTEXT} tokens, {(rows['example'] > 0).mean():.1%} filled",
+        flush=True,
+    )
+    model = untrained(tokenizer)
+    train(model, rows, steps, work / "checkpoint.pt")
+    ship(model, tokenizer, texts, out)
+
+    held_out = material.goemotions(data / "goemotions" / "ekman" / "dev.tsv")
+    measured = {
+        "steps": steps,
+        "tokens": steps * ROWS_PER_STEP * CONTEXT,
+        **measures.measure(out, texts, held_out),
+    }
+    (out / "metrics.json").write_text(json.dumps(measured, indent=2) + "\n")
+    (out / "README.md").write_text(measures.card(measured))
+
+
+def main() -> None:
+    """The recipe as a command, to run unattended."""
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--data", type=Path, required=True, help="folder with goemotions/ and reddit_top_posts/")
     ask.add_argument("--work", type=Path, default=Path("build/house-language"), help="checkpoint and cached tokens")
     ask.add_argument("--out", type=Path, default=OUT)
     ask.add_argument("--share", type=float, default=1.0, help="how often texts are read, as a share of the full run")
     ask.add_argument("--steps", type=int, help="stop after so many steps; default: all rows once")
-    options = ask.parse_args()
-    torch.set_num_threads(1)
-    options.work.mkdir(parents=True, exist_ok=True)
-
-    texts = sources(options.data)
-    tokenizer = tokenizer_of([text for name in ("goemotions", "posts", "bank") for text in texts[name]["text"]])
-    rows = tokens(texts, tokenizer, options.share, options.work / "packed.npz")
-    steps = options.steps or len(rows["ids"]) // ROWS_PER_STEP
-    print(
-        f"{steps} steps of {ROWS_PER_STEP} rows of {CONTEXT} tokens, {(rows['example'] > 0).mean():.1%} filled",
-        flush=True,
-    )
-    model = untrained(tokenizer)
-    train(model, rows, steps, options.work / "checkpoint.pt")
-    ship(model, tokenizer, texts, options.out)
-
-    held_out = material.goemotions(options.data / "goemotions" / "ekman" / "dev.tsv")
-    measured = {
-        "steps": steps,
-        "tokens": steps * ROWS_PER_STEP * CONTEXT,
-        **measures.measure(options.out, texts, held_out),
-    }
-    (options.out / "metrics.json").write_text(json.dumps(measured, indent=2) + "\n")
-    (options.out / "README.md").write_text(measures.card(measured))
+    train_and_ship(**vars(ask.parse_args()))
 
 
 if __name__ == "__main__":
