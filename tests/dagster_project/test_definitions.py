@@ -24,10 +24,11 @@ def workshop(tmp_path) -> Workshop:
 
 def test_every_asset_has_a_group_an_owner_kinds_and_a_description(workshop):
     graph = definitions(workshop).resolve_asset_graph()
-    assert {key.path[-1] for key in graph.get_all_asset_keys()} == STAGES | {"published"}
-    for key in graph.get_all_asset_keys():
+    keys = graph.get_all_asset_keys()
+    assert {key.path[1] for key in keys if key.path[0] == "reddit"} == STAGES | {"published"}
+    for key in keys:
         node = graph.get(key)
-        assert node.group_name == "reddit"
+        assert node.group_name == key.path[0]
         assert node.owners
         assert node.kinds
         assert node.description.endswith(".")
