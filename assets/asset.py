@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from corpusmith.errors import CorpusmithError, LedgerError
+from corpusmith.errors import LedgerError
 
 OWNERS = ["team:corpusmith"]
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
@@ -21,7 +21,7 @@ BEGAN: ContextVar[float] = ContextVar("began")
 def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """An asset ``group/name`` whose parameters are the group's assets and whose docstring is its description.
 
-    What we raise on purpose is not retried, save what another try may mend (a full disk).
+    Only what another try may mend is tried again: a file or a disk that did not answer.
     """
 
     def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -30,9 +30,9 @@ def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Ca
             BEGAN.set(time.perf_counter())
             try:
                 return body(*args, **kwargs)
-            except LedgerError:
+            except (LedgerError, OSError):
                 raise
-            except CorpusmithError as error:
+            except Exception as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
 
         upstream = [name for name in inspect.signature(body).parameters if name not in NOT_ASSETS]

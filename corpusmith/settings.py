@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from corpusmith.errors import SettingsError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -47,10 +48,10 @@ class Models(_Settings):
     """Who labels, writes and is scored."""
 
     judge: str
-    rewriter: str
-    generator: str
+    rewriter: Writer
+    generator: Writer
     servers: dict[str, str]
-    probed: list[str]
+    probed: Annotated[list[str], Field(min_length=1)]
 
 
 class Labelled(_Settings):
@@ -82,6 +83,12 @@ class Balanced(_Settings):
     tolerance: Share
     validation: Share
     test: Share
+
+    @model_validator(mode="after")
+    def _some_train(self) -> Balanced:
+        if not 0 < self.validation + self.test < 1:
+            raise ValueError("validation and test together must be more than 0 and less than 1: the rest is train")
+        return self
 
 
 class Scores(_Settings):
@@ -138,11 +145,11 @@ def load(
     profiles = raw.pop("profiles", {}) or {}
     if profile not in profiles:
         raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
-    merged = _merge(raw, profiles[profile] or {})
+    merged = merge(raw, profiles[profile] or {})
     for override in overrides:
-        merged = _merge(merged, _parse(override))
+        merged = merge(merged, _parse(override))
     if source:
-        merged = _merge(merged, {"reddit": {"source": list(source)}})
+        merged = merge(merged, {"reddit": {"source": list(source)}})
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -159,11 +166,12 @@ def default_path() -> Path:
     return shipped if shipped.is_file() else Path(__file__).parents[1] / "params.yaml"
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over`` laid over it, table by table."""
     merged = copy.deepcopy(dict(base))
     for name, value in over.items():
         nested = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
-        merged[name] = _merge(merged[name], value) if nested else value
+        merged[name] = merge(merged[name], value) if nested else value
     return merged
 
 

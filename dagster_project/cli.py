@@ -159,13 +159,11 @@ def verify(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A release folder, such as data/reddit.")],
     regenerate: Annotated[int, typer.Option(min=0, help="Make so many rows anew and compare.")] = 0,
     home: Home = None,
-    profile: Profile = "house",
-    set_: Set = None,
     source: Source = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check that no file of a release changed, that every key is right, and that rows can be made again."""
+    """Check that no file of a release changed, that every key is right, and that its settings make its rows again."""
     with told(debug):
         from assets.reddit.remake import remaker
         from corpusmith.release import verify as verifying
@@ -174,7 +172,7 @@ def verify(
         checked = verifying.check_files(release)
         found: dict[str, Any] = {"files": checked.files, "keys": checked.keys}
         if regenerate:
-            workshop = _workshop("reddit", home, profile, set_, source)
+            workshop = _as_released(release, _workshop("reddit", home, "house", None, source))
             report = verifying.regenerate(release, regenerate, remaker(workshop))
             found |= report.summary()
         if as_json:
@@ -305,6 +303,19 @@ def _workshop(
     if place.exists() and not place.is_dir():
         raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
     return Workshop(place, settings)
+
+
+def _as_released(release: Path, workshop: Workshop) -> Workshop:
+    """The workshop with the settings that the release was made with; sources and servers are those given here."""
+    import dataclasses
+
+    from corpusmith.release import manifest
+    from corpusmith.settings import Settings, merge
+
+    here = workshop.settings.reddit
+    given = {"reddit": {"source": here.source, "models": {"servers": here.models.servers}}}
+    settings = Settings.model_validate(merge(manifest.read(release).params, given))
+    return dataclasses.replace(workshop, settings=settings)
 
 
 def _release(directory: Path) -> Path:

@@ -14,7 +14,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 from assets.reddit.graph import DUMPS
 from assets.reddit.sources import sources
 from assets.resources import Workshop
-from corpusmith.errors import CorpusmithError, ValidationFailed
+from corpusmith.errors import ValidationFailed
 from corpusmith.work.produce import Progress
 from dagster_project.definitions import definitions
 from dagster_project.interrupts import Interrupts
@@ -77,7 +77,7 @@ class _Runs:
                 raise KeyboardInterrupt from None
             if isinstance(error, DagsterAssetCheckFailedError):
                 raise ValidationFailed(_broken(self.checks)) from None
-            if isinstance(error, dg.Failure) and isinstance(error.__cause__, CorpusmithError):
+            if isinstance(error, dg.Failure) and error.__cause__ is not None:
                 raise error.__cause__ from None
             raise
 

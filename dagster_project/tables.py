@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class Tables(PolarsParquetIOManager):
 
     def sink_df_to_path(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         """Stream ``df`` to ``path``."""
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             df.sink_parquet(str(temporary), compression="zstd", compression_level=1, row_group_size=ROW_GROUP)

@@ -139,6 +139,10 @@ def _shard(path: Path) -> pl.LazyFrame:
     named = SHARD.fullmatch(path.name)
     if not named:
         raise ReleaseError(f"{path}: expected a name like train-00000-of-00004.parquet, which says the split")
+    try:
+        pl.read_parquet_schema(path)
+    except (pl.exceptions.ComputeError, OSError) as error:
+        raise ReleaseError(f"{path} is not a whole Parquet file ({error}); pull or build the release again") from error
     rows, split = pl.scan_parquet(path), pl.lit(named["split"])
     if "split" in rows.collect_schema() and (others := rows.filter(pl.col("split") != split).head(1).collect()).height:
         raise ReleaseError(f"{path}: holds rows of the split {others['split'][0]!r}; build the release again")

@@ -31,7 +31,7 @@ def label(comments: pl.LazyFrame, judge: Maker, make: Make, min_confidence: floa
         writer=pl.lit(None, pl.String),
         seed=pl.lit(None, pl.Int64),
     )
-    return verdict(judged(natural, judge, make), {"low_confidence": unsure(min_confidence)})
+    return verdict(judged(natural, judge, make), unsure(min_confidence))
 
 
 def judged(samples: pl.LazyFrame, judge: Maker, make: Make) -> pl.LazyFrame:
@@ -48,14 +48,14 @@ def named(maker: Maker) -> str:
     return f"{maker.provenance['model']}@{str(maker.provenance['revision'])[:12]}"
 
 
-def unsure(min_confidence: float) -> pl.Expr:
-    """Whether the judge gave no answer, or was less sure than the minimum."""
-    return pl.col("emotion").is_null() | (pl.col("confidence") < min_confidence)
+def unsure(min_confidence: float) -> dict[str, pl.Expr]:
+    """The reasons that a judge's answer may be: there is none, or it is less sure than the minimum."""
+    return {"not_judged": pl.col("emotion").is_null(), "low_confidence": pl.col("confidence") < min_confidence}
 
 
 def verdict(samples: pl.LazyFrame, rejected_when: dict[str, pl.Expr]) -> pl.LazyFrame:
     """Samples with ``verdict`` and ``reasons``: every reason whose expression holds."""
-    found = [pl.when(holds.fill_null(True)).then(pl.lit(reason)) for reason, holds in rejected_when.items()]
+    found = [pl.when(holds.fill_null(False)).then(pl.lit(reason)) for reason, holds in rejected_when.items()]
     reasons = pl.concat_list(found).list.drop_nulls()
     return samples.with_columns(reasons=reasons).with_columns(
         verdict=pl.when(pl.col("reasons").list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))

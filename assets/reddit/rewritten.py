@@ -77,7 +77,7 @@ def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: R
         judged(rewrites.lazy(), judge, make),
         {
             "wrong_emotion": pl.col("emotion") != pl.col("target"),
-            "low_confidence": unsure(settings.labelled.min_confidence),
+            **unsure(settings.labelled.min_confidence),
             "content_lost": pl.col("content_kept") < settings.rewritten.min_content_kept,
             "copies_source": pl.col("key").is_in(copies.implode()),
         },

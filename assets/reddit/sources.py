@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
+from corpusmith.ingest.sources import is_hub_id, is_saved_dataset, may_be_source
 
 
 def sources(workshop: Workshop) -> dict[str, str]:
-    """Every source by its partition: ``name-digest of its path``, so that equal file names do not collide.
+    """Every source by its partition, ``name-digest of its path``; folders are read in name order.
 
-    Folders are read in name order. Raises SourceError for a path that is not there.
+    Raises SourceError for a path that is not there, and for two files of one name.
     """
     named = [found for source in workshop.settings.reddit.source for found in _expand(source)]
     if named:
-        return {partition(source): source for source in named}
+        return _distinct(named)
     return in_inbox(workshop) or {partition(demo): demo for demo in [str(_demo(workshop))]}
 
 
@@ -29,7 +31,18 @@ def in_inbox(workshop: Workshop) -> dict[str, str]:
     """The sources in the inbox folder by their partition."""
     waiting = sorted(workshop.inbox.iterdir()) if workshop.inbox.is_dir() else []
     found = [str(path.resolve()) for path in waiting if _is_source(path)]
-    return {partition(source): source for source in found}
+    return _distinct(found)
+
+
+def _distinct(found: list[str]) -> dict[str, str]:
+    by_name: dict[str, str] = {}
+    for source in dict.fromkeys(found):
+        other = by_name.setdefault(Path(source).name, source)
+        if other != source:
+            raise SourceError(
+                f"two sources have one name: {other} and {source}. Rename one: a row is known by its file and line"
+            )
+    return {partition(source): source for source in by_name.values()}
 
 
 def partition(source: str) -> str:
@@ -39,14 +52,14 @@ def partition(source: str) -> str:
 
 def _expand(source: str) -> list[str]:
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() and not is_saved_dataset(path):
         files = [str(file.resolve()) for file in sorted(path.rglob("*")) if _is_source(file)]
         if not files:
             raise SourceError(f"the folder {path} has no files in it; give it dump files, or name another source")
         return files
     if path.exists():
         return [str(path.resolve())]
-    if _is_hub_id(source):
+    if is_hub_id(source):
         return [source]
     raise SourceError(
         f"no file, folder or dataset {source!r}: expected a dump (.zst .bz2 .gz .ndjson), "
@@ -55,12 +68,7 @@ def _expand(source: str) -> list[str]:
 
 
 def _is_source(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith((".", "_")) and path.suffix not in (".tmp", ".part", ".md")
-
-
-def _is_hub_id(source: str) -> bool:
-    owner, slash, name = source.partition("/")
-    return bool(slash and owner and name) and "/" not in name and not Path(source).suffix and not source.startswith(".")
+    return path.is_file() and may_be_source(Path(path.name))
 
 
 def _demo(workshop: Workshop) -> Path:
@@ -70,7 +78,7 @@ def _demo(workshop: Workshop) -> Path:
     path = workshop.home / ".corpusmith" / "demo" / f"RC_demo-{demo.comments}-{demo.seed}.zst"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
+        temporary = path.with_suffix(f".{os.getpid()}.part")
         write_demo_dump(temporary, demo.comments, demo.seed)
         temporary.rename(path)
     return path

@@ -91,7 +91,7 @@ def judge_comments(
         ),
         {
             "wrong_emotion": pl.col("emotion") != pl.col("target"),
-            "low_confidence": unsure(settings.labelled.min_confidence),
+            **unsure(settings.labelled.min_confidence),
             "too_short": words < settings.comments.min_words,
             "near_duplicate": pl.col("key").is_in(pl.concat([copies, twins]).implode()),
             "memorised": pl.col("overlap") > settings.synthesized.max_overlap_words,

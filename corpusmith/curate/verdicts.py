@@ -13,6 +13,7 @@ REASONS: Final[dict[str, str]] = {
     "nsfw": "marked as not safe for work",
     "exact_duplicate": "the same text as an earlier row",
     "near_duplicate": "nearly the same text as an earlier row (Jaccard of word shingles)",
+    "not_judged": "the judge failed, or gave no answer that could be read",
     "wrong_emotion": "the judge did not see the emotion that was asked for",
     "low_confidence": "the judge was less sure of the emotion than the minimum",
     "content_lost": "the rewrite lost too much of its source's content",

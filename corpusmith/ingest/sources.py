@@ -41,7 +41,7 @@ def read(
         frames = _folder(path, skip, text_column)
     elif path.is_file():
         frames = _reader(path)(path, skip, text_column)
-    elif path.is_dir() or _is_hub_id(str(source)):
+    elif path.is_dir() or is_hub_id(str(source)):
         frames = read_dataset(str(source), skip, text_column)
     else:
         raise SourceError(
@@ -61,7 +61,7 @@ def _reader(path: Path) -> Reader:
 
 
 def _folder(folder: Path, skip: int, text_column: str | None) -> Iterator[pl.DataFrame]:
-    files = [path for path in sorted(folder.rglob("*")) if _may_be_source(path.relative_to(folder)) and path.is_file()]
+    files = [path for path in sorted(folder.rglob("*")) if may_be_source(path.relative_to(folder)) and path.is_file()]
     if not files:
         raise SourceError(f"the folder {folder} holds no dump and no table")
     for path in files:
@@ -72,13 +72,13 @@ def _folder(folder: Path, skip: int, text_column: str | None) -> Iterator[pl.Dat
             yield frame[passed:].with_columns(source=pl.lit(name))
 
 
-def _may_be_source(path: Path) -> bool:
+def may_be_source(path: Path) -> bool:
     hidden = any(part.startswith((".", "_")) for part in path.parts)
     bare_dump = not path.suffix and path.name.startswith(("RC_", "RS_"))
     return not hidden and (bare_dump or path.suffix.lower() in SUFFIXES)
 
 
-def _is_hub_id(source: str) -> bool:
+def is_hub_id(source: str) -> bool:
     owner, slash, name = source.partition("/")
     return bool(slash and owner and name) and "/" not in name and Path(name).suffix not in (*SUFFIXES, ".json")
 

@@ -11,6 +11,8 @@ from corpusmith.errors import ModelError
 
 HOUSE: Final = Path(__file__).parent / "house"
 PREFIX: Final = "house/"
+HEADLINES: Final = ("macro_f1", "ece", "zero_shot.macro_f1", "zero_shot.coverage", "generated.read_as_asked_mean")
+"""What a list of models shows of their metrics.json; a dot leads into a table."""
 UNREAD: Final = ("README.md", "metrics.json")
 
 
@@ -47,5 +49,11 @@ def _described(model: Path) -> dict[str, Any]:
         "name": PREFIX + model.name,
         "revision": revision(model),
         "bytes": sum(file.stat().st_size for file in model.iterdir() if file.is_file()),
-        "measured": {name: value for name, value in measured.items() if isinstance(value, int | float)},
+        "measured": {name: _value(measured, name) for name in HEADLINES if _value(measured, name) is not None},
     }
+
+
+def _value(measured: Any, name: str) -> Any:
+    for part in name.split("."):
+        measured = measured.get(part) if isinstance(measured, dict) else None
+    return measured

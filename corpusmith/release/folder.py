@@ -21,7 +21,7 @@ def replacing(into: Path) -> Iterator[Path]:
     into = into.resolve()
     into.parent.mkdir(parents=True, exist_ok=True)
     restore(into)
-    new = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-", dir=into.parent))
+    new = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-{os.getpid()}-", dir=into.parent))
     try:
         yield new
         new.chmod(0o755)
@@ -42,7 +42,21 @@ def restore(into: Path) -> None:
         old.rename(into)
     shutil.rmtree(old, ignore_errors=True)
     for left in into.parent.glob(f".{into.name}.new-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if not _is_running(left.name.removeprefix(f".{into.name}.new-").partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    """Whether another process of that number runs: its unfinished folder is its own business."""
+    if not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_atomically(path: Path, text: str) -> None:

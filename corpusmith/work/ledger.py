@@ -66,7 +66,9 @@ class Shelf:
 
     def segments(self) -> list[str]:
         """Paths of all whole segments, in name order; a torn or foreign file is set aside with a warning."""
-        return [path for path in self._files("segments") if self._is_whole(path)]
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # compacted away by another process since the listing
+                return [path for path in self._files("segments") if self._is_whole(path)]
 
     def keys(self) -> pl.Series:
         """The keys of all finished rows, as strings; one that two processes made at once stands twice."""
@@ -173,7 +175,7 @@ class Shelf:
         try:
             schema = pq.read_schema(path, filesystem=self.filesystem)
         except FileNotFoundError:
-            return False  # compacted away by another process since the listing
+            raise
         except (pa.ArrowInvalid, OSError) as error:
             return self._set_aside(path, f"it is not a whole Parquet file ({error})")
         if not schema.remove_metadata().equals(self.schema.remove_metadata()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -139,15 +140,15 @@ def attempt(maker: Maker, batch: pa.RecordBatch) -> Outcome:
     while waiting:
         part = waiting.pop()
         try:
-            made.append(_made(maker, part, batch.num_rows))
+            made.append(_made(maker, part))
         except CorpusmithError:
             raise
         except Exception as error:
             if part.num_rows > 1:
                 half = part.num_rows // 2
                 waiting += [part.slice(half), part.slice(0, half)]
-            elif not made and len(failed) >= FEWEST_FAILURES and _fails(maker, batch.slice(batch.num_rows - 1)):
-                # nothing went through at either end: a dead server or a broken model, not bad rows
+            elif not made and len(failed) >= FEWEST_FAILURES and _fails_elsewhere(maker, batch):
+                # nothing goes through anywhere: a dead server or a broken model, not bad rows
                 raise TooManyFailures(_say(maker, len(failed) + 1, len(failed) + 1, error)) from error
             else:
                 failed.append(_failure(maker, part, error))
@@ -157,22 +158,23 @@ def attempt(maker: Maker, batch: pa.RecordBatch) -> Outcome:
     )
 
 
-def _fails(maker: Maker, row: pa.RecordBatch) -> bool:
-    try:
-        maker.make(row)
-    except Exception:
-        return True
-    return False
+def _fails_elsewhere(maker: Maker, batch: pa.RecordBatch) -> bool:
+    """Whether single rows from all over the batch fail as well."""
+    for row in range(batch.num_rows - 1, 0, -max(1, batch.num_rows // 8)):
+        with contextlib.suppress(Exception):
+            maker.make(batch.slice(row, 1))
+            return False
+    return True
 
 
-def _made(maker: Maker, part: pa.RecordBatch, batch_rows: int) -> pa.Table:
+def _made(maker: Maker, part: pa.RecordBatch) -> pa.Table:
     made = maker.make(part)
     if made.num_rows != part.num_rows or not made.schema.equals(maker.schema):
         raise MakerError(
             f"{maker.name} was given {part.num_rows} rows and returned {made.num_rows} of {made.schema.names}; "
             f"expected one row for each, of {maker.schema.names} with the types that it declares"
         )
-    shape = pa.array(np.full(part.num_rows, batch_rows, dtype=np.int32))
+    shape = pa.array(np.full(part.num_rows, part.num_rows, dtype=np.int32))
     columns = {KEY: part[KEY], **dict(zip(made.schema.names, made.columns, strict=True)), BATCH_ROWS: shape}
     return pa.table(columns)
 

@@ -68,3 +68,13 @@ def test_broken_yaml_is_named(tmp_path):
     path.write_text("reddit: [")
     with pytest.raises(SettingsError, match="not valid YAML"):
         load(path)
+
+
+def test_a_writer_without_its_kind_is_refused_and_not_taken_for_the_house_s():
+    with pytest.raises(SettingsError, match=r"reddit\.models\.rewriter.*found 'meta-llama/Llama-3\.1-8B-Instruct'"):
+        load(PARAMS, overrides=["reddit.models.rewriter=meta-llama/Llama-3.1-8B-Instruct"])
+
+
+def test_splits_must_leave_rows_to_train_on():
+    with pytest.raises(SettingsError, match="the rest is train"):
+        load(PARAMS, overrides=["reddit.balanced.test=0.95"])

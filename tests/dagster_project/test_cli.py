@@ -79,7 +79,7 @@ def test_raw_text_stays_in_the_ledger(built):
 
 
 def test_all_rows_are_made_again_from_what_they_say_of_themselves(built, cli):
-    ran = cli("verify", built / "data" / "reddit", "--regenerate", "50", "--profile", "smoke", "--json", home=built)
+    ran = cli("verify", built / "data" / "reddit", "--regenerate", "50", "--json", home=built)
     assert ran.code == 0, ran.err
     assert ran.json["regenerated"] == 50
     assert ran.json["different"] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.reddit.sources import in_inbox, is_demo, partition, sources
+from assets.reddit.sources import in_inbox, is_demo, sources
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.settings import load
@@ -40,15 +40,15 @@ def test_a_folder_stands_for_its_files_in_name_order(tmp_path):
     assert [path.rpartition("/")[2] for path in found] == ["a.csv", "b.zst", "c.parquet"]
 
 
-def test_equal_names_in_two_folders_are_two_partitions(tmp_path):
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "RC.zst").write_text("")
-    assert len(sources(workshop(tmp_path, str(tmp_path / "x"), str(tmp_path / "y")))) == 2
-    assert partition("/x/RC.zst").startswith("RC.zst-")
-
-
 def test_a_hub_id_is_taken_as_it_is_and_a_wrong_path_is_named(tmp_path):
     assert list(sources(workshop(tmp_path, "owner/name")).values()) == ["owner/name"]
     with pytest.raises(SourceError, match=r"nowhere\.zst"):
         sources(workshop(tmp_path, "nowhere.zst"))
+
+
+def test_two_files_of_one_name_are_refused_since_a_row_is_known_by_its_file_s_name(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "RC.ndjson").write_text('{"body": "one comment more"}\n')
+    with pytest.raises(SourceError, match="two sources have one name"):
+        sources(workshop(tmp_path, str(tmp_path / "a"), str(tmp_path / "b")))

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,3 +146,12 @@ def test_metrics_are_the_numbers_of_the_rows(release_dir: Path) -> None:
     assert 0 < metrics["scores"]["probe"]["house/language (raw)"]["accuracy"] <= 1
     depth = pl.read_csv(release_dir / "plots" / "depth.csv")
     assert depth["layer"].to_list() == list(range(7))
+
+
+def test_the_unfinished_folder_of_another_running_process_is_left_alone(tmp_path):
+    others, dead = tmp_path / f".reddit.new-{os.getppid()}-x", tmp_path / ".reddit.new-999999999-x"
+    others.mkdir()
+    dead.mkdir()
+    restore(tmp_path / "reddit")
+    assert others.exists()
+    assert not dead.exists()

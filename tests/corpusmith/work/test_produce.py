@@ -231,6 +231,11 @@ def test_a_cluster_of_bad_rows_is_not_taken_for_a_broken_maker(tmp_path):
     assert len(squares_of(plan_of(range(1000)), maker, tmp_path)) == 980
 
 
+def test_bad_rows_at_both_ends_of_a_batch_are_not_taken_for_a_broken_maker(tmp_path):
+    maker = Squares(batch_rows=1000, bad=frozenset([*range(11), 999]))
+    assert len(squares_of(plan_of(range(1000)), maker, tmp_path)) == 988
+
+
 def test_an_error_of_ours_is_not_blamed_on_a_row(tmp_path):
     maker = Squares(bad=frozenset({3}), error=ModelError)
     with pytest.raises(ModelError):
