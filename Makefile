@@ -12,7 +12,8 @@ test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -q
 
 dev: $(STAMP)  ## open the Dagster UI on http://127.0.0.1:3000
-	mkdir -p .corpusmith/dagster
+	@mkdir -p .corpusmith/dagster
+	@test -e .corpusmith/dagster/dagster.yaml || printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > .corpusmith/dagster/dagster.yaml
 	DAGSTER_HOME=$(CURDIR)/.corpusmith/dagster $(BIN)/dagster dev
 
 setup: $(STAMP)
