@@ -15,6 +15,7 @@ SPLITS: Final[Mapping[str, float]] = {"train": 0.8, "validation": 0.1, "test": 0
 SLACK = 1e-9
 
 Counts = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def balanced(
@@ -121,9 +122,9 @@ def assign_splits(rows: pl.DataFrame, fractions: Mapping[str, float] = SPLITS) -
     """The split of each row, such that no group is divided and every split has its fraction of each emotion.
 
     ``rows`` has the columns group (see `groups`) and emotion. Groups of several rows are dealt first, the largest
-    first, each to the split that it fits best; the single rows then fill what each split still lacks of their emotion.
-    So the fractions hold to a row wherever the single rows suffice, and as well as the groups allow elsewhere. Ties and
-    the order of equals are decided by the group's digits (a hash), never by the order of the rows.
+    first, each to the split that its digits draw, or that it fits best; the single rows then fill what each split still
+    lacks of their emotion. So the fractions hold to a row wherever the single rows suffice, and as well as the groups
+    allow elsewhere. The digits of a group are a hash: the order of the rows decides nothing.
 
     Raises SettingsError when ``fractions`` are not positive or do not add up to 1.
     """
@@ -141,7 +142,9 @@ def assign_splits(rows: pl.DataFrame, fractions: Mapping[str, float] = SPLITS) -
     lacking = shares[:, None] * counts.sum(axis=0)
 
     several = counts.sum(axis=1) > 1
-    split[several] = _dealt(counts[several], lacking)
+    draw = table["group"].str.tail(8).str.to_integer(base=16).to_numpy() / 16**8
+    drawn = np.searchsorted(shares.cumsum()[:-1], draw, side="right")
+    split[several] = _dealt(counts[several], lacking, drawn[several])
     for emotion in range(len(emotions)):
         single = np.flatnonzero(~several & (counts[:, emotion] > 0))
         ends = np.maximum(lacking[:, emotion], 0).cumsum()
@@ -154,15 +157,19 @@ def assign_splits(rows: pl.DataFrame, fractions: Mapping[str, float] = SPLITS) -
     ]
 
 
-def _dealt(groups: Counts, lacking: Counts) -> npt.NDArray[np.int64]:
+def _dealt(groups: Counts, lacking: Counts, drawn: Ints) -> Ints:
     """The split of each group (shape (groups, emotions): rows), dealt largest first.
 
-    ``lacking`` (splits, emotions) holds the rows that each split still lacks; what it gets is taken from it.
+    A group goes to the split that its digits draw while that one lacks its rows, so that another version of a corpus
+    splits most groups alike; else to the one that it fits best. ``lacking`` (splits, emotions) holds the rows that each
+    split still lacks; what it gets is taken from it.
     """
     split = np.empty(len(groups), np.int64)
     wanted = np.maximum(lacking, SLACK).copy()
     for number in np.argsort(-groups.sum(axis=1), kind="stable"):
-        group = groups[number]
-        split[number] = best = np.argmax(((lacking - group) / wanted) @ group)
+        group, best = groups[number], drawn[number]
+        if (lacking[best] < group).any():
+            best = np.argmax(((lacking - group) / wanted) @ group)
+        split[number] = best
         lacking[best] -= group
     return split
