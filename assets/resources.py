@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from corpusmith.settings import Settings, default_path
+from corpusmith.settings import Settings
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import Maker, Progress, produce
 
@@ -57,14 +57,6 @@ class Workshop:
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
         )
-
-
-def default_home() -> Path:
-    """CORPUSMITH_HOME, else the checkout one stands in, else the folder one stands in."""
-    if "CORPUSMITH_HOME" in os.environ:
-        return Path(os.environ["CORPUSMITH_HOME"]).expanduser().resolve()
-    folder = default_path().parent
-    return folder if (folder / "dvc.yaml").is_file() else Path.cwd()
 
 
 def _private(path: str, flags: int) -> int:

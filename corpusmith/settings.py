@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -164,6 +165,14 @@ def default_path() -> Path:
             return folder / "params.yaml"
     shipped = Path(str(resources.files("corpusmith"))) / "params.yaml"
     return shipped if shipped.is_file() else Path(__file__).parents[1] / "params.yaml"
+
+
+def default_home() -> Path:
+    """CORPUSMITH_HOME, else the checkout one stands in, else the folder one stands in."""
+    if "CORPUSMITH_HOME" in os.environ:
+        return Path(os.environ["CORPUSMITH_HOME"]).expanduser().resolve()
+    folder = default_path().parent
+    return folder if (folder / "dvc.yaml").is_file() else Path.cwd()
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

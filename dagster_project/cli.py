@@ -293,8 +293,8 @@ def _complain(line: str) -> None:
 def _workshop(
     corpus: str, home: Path | None, profile: str, overrides: list[str] | None, source: list[str] | None
 ) -> Workshop:
-    from assets.resources import Workshop, default_home
-    from corpusmith.settings import load
+    from assets.resources import Workshop
+    from corpusmith.settings import default_home, load
 
     if corpus not in CORPORA:
         raise UserError(f"unknown corpus {corpus!r}: expected one of {', '.join(CORPORA)}")

@@ -8,8 +8,8 @@ import dagster as dg
 from assets.reddit import checks as reddit_checks
 from assets.reddit import graph as reddit
 from assets.reddit.card import CARD
-from assets.resources import Workshop, default_home
-from corpusmith.settings import load
+from assets.resources import Workshop
+from corpusmith.settings import default_home, load
 from dagster_project import schedules
 from dagster_project.tables import Tables
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import hub, manifest
-from corpusmith.settings import default_path
+from corpusmith.settings import default_home
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ def load(
 
     Raises ReleaseError when there is no such corpus, version or split.
     """
-    folder = find(corpus, version, Path(home) if home else _default_home())
+    folder = find(corpus, version, Path(home) if home else default_home())
     splits = sorted({path.name.partition("-")[0] for path in (folder / "data").glob("*.parquet")})
     if split is not None and split not in splits:
         raise ReleaseError(f"{folder} has no split {split!r}; it has {', '.join(splits)}")
@@ -70,7 +70,7 @@ def pull(corpus: str, version: str | None = None, source: Home = None, into: Hom
     ``source`` is a folder of published corpora or a DVC repository (default: HOME/published), ``into`` a folder
     (default: HOME/pulled, where `load` finds it). Raises ReleaseError.
     """
-    home = _default_home()
+    home = default_home()
     return hub.pull(corpus, version, str(source or home / "published"), Path(into) if into else home / "pulled")
 
 
@@ -89,10 +89,3 @@ def find(corpus: str, version: str | None, home: Path) -> Path:
         f"no {wanted} in {home}: looked in data/{corpus}, published/{corpus} and pulled/{corpus}; "
         f"build it (corpusmith build {corpus}) or pull it (corpusmith pull {corpus})"
     )
-
-
-def _default_home() -> Path:
-    if "CORPUSMITH_HOME" in os.environ:
-        return Path(os.environ["CORPUSMITH_HOME"]).expanduser()
-    folder = default_path().parent
-    return folder if (folder / "dvc.yaml").is_file() else Path.cwd()
