@@ -29,6 +29,7 @@ class Maker(Protocol):
     fingerprint: model, resolved revision, settings, code version: all that decides, besides the row.
     provenance: the same for people and manifests, JSON-able.
     inputs: the plan columns that it reads; they and the fingerprint decide a sample's key, other columns ride along.
+    carried (optional): columns that it is handed too and that decide nothing, such as an image beside its hash.
     schema: the columns that it makes.
     batch_rows: how many rows it takes at once.
     """
@@ -47,7 +48,7 @@ class Maker(Protocol):
     def batch_rows(self) -> int: ...
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One row of ``schema`` for each row of key and inputs, in the same order; raises on a bad row."""
+        """One row of ``schema`` for each row of key, inputs and carried, in the same order; raises on a bad row."""
         ...
 
 
@@ -260,10 +261,11 @@ def _make(
 def _missing_batches(
     plan: pl.LazyFrame, plan_keys: pl.Series, todo: np.ndarray[Any, np.dtype[np.bool_]], maker: Maker
 ) -> Iterator[pa.RecordBatch]:
-    """The missing rows (key and inputs), in plan order, in batches of the maker's size."""
+    """The missing rows (key, inputs and carried), in plan order, in batches of the maker's size."""
     waiting: list[pl.DataFrame] = []
     held = start = 0
-    for read in _batches(plan.select(maker.inputs)):
+    # what is carried may be heavy: no more of it is held than a batch needs
+    for read in _batches(plan.select(_read(maker)), maker.batch_rows if _carried(maker) else PLAN_ROWS):
         part = slice(start, start + read.height)
         start += read.height
         chosen = read.insert_column(0, plan_keys[part]).filter(todo[part])
@@ -279,8 +281,16 @@ def _missing_batches(
         yield _record_batch(waiting)
 
 
-def _batches(plan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    return plan.collect_batches(chunk_size=PLAN_ROWS, maintain_order=True)
+def _batches(plan: pl.LazyFrame, rows: int = PLAN_ROWS) -> Iterator[pl.DataFrame]:
+    return plan.collect_batches(chunk_size=rows, maintain_order=True)
+
+
+def _carried(maker: Maker) -> tuple[str, ...]:
+    return tuple(getattr(maker, "carried", ()))
+
+
+def _read(maker: Maker) -> tuple[str, ...]:
+    return (*maker.inputs, *_carried(maker))
 
 
 def _record_batch(frames: list[pl.DataFrame]) -> pa.RecordBatch:
@@ -291,7 +301,7 @@ def _record_batch(frames: list[pl.DataFrame]) -> pa.RecordBatch:
 
 def _check(plan: pl.LazyFrame, maker: Maker) -> None:
     columns = plan.collect_schema().names()
-    absent = [name for name in maker.inputs if name not in columns]
+    absent = [name for name in _read(maker) if name not in columns]
     clash = [name for name in (KEY, *maker.schema.names) if name in columns]
     if absent:
         raise PlanError(f"{maker.name} reads the columns {absent}, which the plan lacks; it has {columns}")

@@ -359,3 +359,24 @@ def test_the_last_rate_is_remembered_for_the_next_estimate(tmp_path):
     maker = Squares(pause=0.01)
     produce(plan_of(range(8)), maker, Ledger(tmp_path))
     assert 0 < shelf_of(maker, Ledger(tmp_path)).rate() < 800
+
+
+def test_what_is_carried_reaches_the_maker_and_decides_no_key(tmp_path):
+    class Carrying(Squares):
+        carried = ("image",)
+
+        def make(self, rows):
+            assert rows.schema.names == ["key", "n", "image"]
+            assert rows["image"].to_pylist() == [{"bytes": str(n).encode(), "path": ""} for n in rows["n"].to_pylist()]
+            return super().make(rows)
+
+    image = pl.struct(bytes=pl.col("n").cast(pl.String).cast(pl.Binary), path=pl.lit(""))
+    plan = plan_of(range(20)).with_columns(image=image)
+    made = produce(plan, Carrying(), Ledger(tmp_path)).collect()
+    assert made["image"].struct["bytes"].to_list() == [str(n).encode() for n in range(20)]
+    renamed = plan.with_columns(image=pl.struct(bytes=pl.lit(b"other"), path=pl.lit("elsewhere")))
+    again = Carrying()
+    produce(renamed, again, Ledger(tmp_path)).collect()
+    assert again.calls == []
+    with pytest.raises(PlanError, match="image"):
+        produce(plan_of([1]), again, Ledger(tmp_path))
