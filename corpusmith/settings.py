@@ -7,16 +7,25 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from corpusmith.errors import SettingsError
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(repeated)} is named more than once")
+    return names
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
 Count = Annotated[int, Field(ge=1)]
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class _Settings(BaseModel):
@@ -104,7 +113,7 @@ class Scores(_Settings):
 class Reddit(_Settings):
     """The Reddit corpus."""
 
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    version: Version
     source: list[str]
     text_column: str | None
     demo: Demo
@@ -117,11 +126,69 @@ class Reddit(_Settings):
     scores: Scores
 
 
+class Prompts(_Settings):
+    """How many prompts of each emotion, and the seed of their design."""
+
+    per_emotion: Count
+    seed: int
+
+
+class Curated(_Settings):
+    """When an image is fit, and when two are one."""
+
+    min_sharpness: Annotated[float, Field(ge=0)]
+    min_contrast: Annotated[float, Field(ge=0)]
+    min_entropy: Annotated[float, Field(ge=0)]
+    max_dark_share: Share
+    max_bright_share: Share
+    one_face: bool
+    max_unsafe: Share
+    max_hash_distance: Annotated[int, Field(ge=0, le=64)]
+    max_similarity: Share
+
+
+class Splits(_Settings):
+    """Shares of the prompts; the rest is train."""
+
+    validation: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _some_train(self) -> Splits:
+        if not 0 < self.validation + self.test < 1:
+            raise ValueError("validation and test together must be more than 0 and less than 1: the rest is train")
+        return self
+
+
+class PortraitScores(_Settings):
+    """How the leaderboards are measured."""
+
+    bootstrap: Count
+
+
+class Portraits(_Settings):
+    """The corpus of emotion portraits."""
+
+    version: Version
+    vocabulary: Literal["memo", "ekman"]
+    prompts: Prompts
+    generators: Names
+    curated: Curated
+    annotators: Names
+    safety: str | None
+    embedder: str
+    perceivers: Names
+    servers: dict[str, str]
+    splits: Splits
+    scores: PortraitScores
+
+
 class Settings(_Settings):
     """Everything that is wanted, of every corpus."""
 
     work: Work
     reddit: Reddit
+    portraits: Portraits
 
 
 def load(
