@@ -71,7 +71,7 @@ class LocalChat:
     @cached_property
     def revision(self) -> str:
         """The resolved commit, or the hash of a folder's files."""
-        from corpusmith.models.language import revision_of
+        from corpusmith.models.loading import revision_of
 
         return revision_of(self.name, self.wanted)
 
@@ -81,7 +81,7 @@ class LocalChat:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        from corpusmith.models.language import hardware
+        from corpusmith.models.loading import hardware
 
         return {"model": self.name, "revision": self.revision, **self.settings, **hardware()}
 

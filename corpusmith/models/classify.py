@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import house, language
+from corpusmith.models import house, loading
 from corpusmith.work.plan import fingerprint
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class HubClassifier:
     ) -> None:
         self.model, self.asked_revision, self.batch_rows = model, revision, batch_rows
         self.label_map = dict(label_map or {})
-        found = language.hardware()
+        found = loading.hardware()
         self.hardware = {"device": device or found["device"], "dtype": dtype or found["dtype"]}
         if device == "cpu" and dtype is None:
             self.hardware["dtype"] = "float32"
@@ -169,7 +169,7 @@ class HubClassifier:
     @cached_property
     def revision(self) -> str:
         """The resolved commit, or the hash of a folder's files."""
-        return language.revision_of(self.model, self.asked_revision)
+        return loading.revision_of(self.model, self.asked_revision)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from corpusmith.errors import ModelError
-from corpusmith.models import language
-from corpusmith.models.language import Language, hardware
+from corpusmith.models import language, loading
+from corpusmith.models.language import Language
+from corpusmith.models.loading import hardware
 from corpusmith.work.plan import fingerprint
 
 Form = Literal["pre-trained", "raw", "template"]
@@ -57,7 +58,7 @@ class HiddenStates:
     @cached_property
     def revision(self) -> str:
         """The resolved commit, or the hash of a folder's files."""
-        return language.revision_of(self.model, self.wanted)
+        return loading.revision_of(self.model, self.wanted)
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -189,10 +190,10 @@ def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:
 
 
 def _config(model: str, revision: str) -> Path:
-    folder = language._folder(model)
+    folder = loading.folder_of(model)
     if folder is not None:
         return folder / "config.json"
     from huggingface_hub import hf_hub_download
 
-    with language._explained(model):
+    with loading.explained(model):
         return Path(hf_hub_download(model, "config.json", revision=revision))

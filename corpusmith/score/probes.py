@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.language import hardware
+from corpusmith.models.loading import hardware
 from corpusmith.score import bootstrap, metrics, resample, scores
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]

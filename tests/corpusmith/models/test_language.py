@@ -15,7 +15,7 @@ import pytest
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import house, language, prompts
+from corpusmith.models import house, language, loading, prompts
 
 HOUSE = house.folder("house/language")
 
@@ -44,7 +44,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    language.revision_of.cache_clear()
+    loading.revision_of.cache_clear()
     yield
     server.shutdown()
     server.server_close()
@@ -77,7 +77,7 @@ def test_every_emotion_is_asked_for_in_prompts_of_the_same_length() -> None:
 
 def test_the_loader_resolves_the_revision_and_pads_on_the_left() -> None:
     loaded = language.load("house/language")
-    assert loaded.revision == language.revision_of("house/language") == house.revision(HOUSE)
+    assert loaded.revision == loading.revision_of("house/language") == house.revision(HOUSE)
     assert len(loaded.revision) == 40
     assert loaded.tokenizer.padding_side == "left"
     assert not loaded.model.training
@@ -96,14 +96,14 @@ def test_the_revision_follows_the_files(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         shutil.copytree(HOUSE, folder)
-    assert language.revision_of(str(one)) == language.revision_of(str(other))
+    assert loading.revision_of(str(one)) == loading.revision_of(str(other))
     changed = shutil.copytree(HOUSE, tmp_path / "changed")
     with (changed / "model.safetensors").open("r+b") as weights:
         weights.seek(-1, 2)
         last = weights.read(1)
         weights.seek(-1, 2)
         weights.write(bytes([last[0] ^ 1]))
-    assert language.revision_of(str(changed)) != language.revision_of(str(one))
+    assert loading.revision_of(str(changed)) != loading.revision_of(str(one))
 
 
 def test_a_revision_costs_no_torch() -> None:
@@ -171,6 +171,6 @@ def test_offline_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    language.revision_of.cache_clear()
+    loading.revision_of.cache_clear()
     with pytest.raises(ModelError, match="out of reach"):
         language.load("Qwen/Qwen3-0.6B")

@@ -1,0 +1,123 @@
+"""Where models come from: house folders, folders on disk and the Hub, each at a revision that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes.util import find_library
+from functools import cache
+from pathlib import Path
+
+from corpusmith.errors import ModelError
+from corpusmith.models import house
+
+
+@cache
+def hardware() -> dict[str, str]:
+    """Where a model runs here: ``device`` and ``dtype``; torch is not imported where there is no driver."""
+    if find_library("cuda") is None:
+        return {"device": "cpu", "dtype": "float32"}
+    import torch
+
+    if not torch.cuda.is_available():
+        return {"device": "cpu", "dtype": "float32"}
+    return {"device": "cuda", "dtype": "bfloat16" if torch.cuda.is_bf16_supported() else "float16"}
+
+
+@cache
+def revision_of(name: str, revision: str | None = None, variant: str | None = None) -> str:
+    """The commit that a name stands for: of a folder, the hash of its files (40 hex digits); on the Hub, the resolved.
+
+    variant: which of a folder's weights count (``model.<variant>.safetensors``). Loads no weights; asks the Hub, or
+    where that is out of reach, the local cache. Raises ModelError.
+    """
+    folder = folder_of(name)
+    if folder is not None:
+        return house.revision(folder, variant)
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    with explained(name):
+        try:
+            commit = HfApi().model_info(name, revision=revision).sha
+        except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+            if getattr(error, "response", None) is not None:  # the Hub answered, and said no
+                raise
+            snapshot = cached(name, revision)
+            if snapshot is None:
+                raise
+            commit = snapshot.name
+    return str(commit)
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of a house model or of a path on disk; None where the name is one of the Hub's. Raises ModelError."""
+    if name.startswith(house.PREFIX):
+        return house.folder(name)
+    folder = Path(name).expanduser()
+    if name.startswith((".", "/", "~")) or folder.is_dir():
+        if not house.is_model(folder):
+            raise ModelError(f"{name} is no model folder: it has no {' or '.join(house.INDICES)}")
+        return folder
+    return None
+
+
+def cached(name: str, revision: str | None) -> Path | None:
+    """The snapshot of a repository in the local Hub cache, a folder named by its commit; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(name, index, revision=revision) for index in house.INDICES)
+    return next((Path(file).parent for file in found if isinstance(file, str)), None)
+
+
+@contextmanager
+def explained(name: str, kind: str = "a causal language model that transformers knows") -> Iterator[None]:
+    """The ways in which a model cannot be had, as one ModelError that says what to do; ``kind``: what was expected."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except ModelError:
+        raise
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{name} is gated: accept its terms at https://huggingface.co/{name} and set HF_TOKEN to a token of yours"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{name} has no such revision: {brief(error)}") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelError(
+            f"{name} is neither a house model, a folder, nor a repository of the Hub that you may read "
+            "(private ones need HF_TOKEN)"
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise ModelError(
+            f"{name} is not in the local cache and the Hub is out of reach; go online once, or use a house model"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{name} cannot be loaded: {brief(error)}") from error
+    except SafetensorError as error:
+        raise ModelError(f"{name}: its weights are damaged ({brief(error)}); fetch or copy them again") from error
+    except (ValueError, KeyError) as error:
+        raise ModelError(f"{name} is not {kind}: {brief(error)}") from error
+    except Exception as error:
+        import httpx
+
+        if not isinstance(error, httpx.HTTPError):
+            raise
+        raise ModelError(
+            f"{name}: the Hub is out of reach ({brief(error)}) and the model is not in the local cache"
+        ) from error
+
+
+def brief(error: Exception) -> str:
+    """What an error says, on one line of 300 characters at most."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
