@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from corpusmith.emotions import EMOTIONS
 
-Message = dict[str, str]
+Message = dict[str, Any]
 Conversation = list[Message]
 
 _LABELS: Final = f"{', '.join(EMOTIONS[:-1])} or {EMOTIONS[-1]}"

@@ -1,0 +1,167 @@
+"""Vision-language models as perceivers: asked in words, they answer in JSON, in process or behind a server."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import pyarrow as pa
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.errors import ModelError
+from corpusmith.models.chat import Chat, Schema, Seeds, ServerChat, UnansweredError
+from corpusmith.models.loading import explained
+from corpusmith.models.perceivers.network import ImageModel
+from corpusmith.models.perceivers.opening import opened
+from corpusmith.models.perceivers.readings import HASH, IMAGE, READING
+from corpusmith.models.prompts import Conversation
+from corpusmith.models.writers import ChatMaker, emotion_of, parsed
+
+MAX_TOKENS: Final = 96  # of an answer: the JSON that is asked for has about forty
+SEVERAL: Final = 2
+
+ANSWERED: Final = pa.schema([*READING, pa.field("answer", pa.string())])
+"""READING and the raw answer; an answer that cannot be read leaves the others null."""
+
+QUESTION: Final = (
+    f"Look at the face in this picture. Which emotion does it show: {', '.join(EMOTIONS[:-1])} or {EMOTIONS[-1]}? How "
+    "strong is it, from 0 (not there) to 1 (as strong as can be)? How good is the picture itself, from 0 (ruined) to 1 "
+    "(flawless)? How many faces are there? Answer in JSON: "
+    '{"emotion": "...", "intensity": 0.0, "quality": 0.0, "faces": 0}'
+)
+ANSWER: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "emotion": {"type": "string", "enum": list(EMOTIONS)},
+        "intensity": {"type": "number", "minimum": 0, "maximum": 1},
+        "quality": {"type": "number", "minimum": 0, "maximum": 1},
+        "faces": {"type": "integer", "minimum": 0},
+    },
+    "required": ["emotion", "intensity", "quality", "faces"],
+    "additionalProperties": False,
+}
+
+_TYPES: Final = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp", b"GIF8": "gif"}
+
+
+class VisionChat(ChatMaker):
+    """Reads a portrait by asking a vision-language model, once and at temperature 0.
+
+    The emotion that it names gets probability one; what it does not say, or says out of range, is null. ``answer`` is
+    kept as it came, so that coverage (the share with an emotion) is a result. A row that is
+    refused fails alone.
+    """
+
+    carried = IMAGE
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(
+            "vision-chat",
+            chat,
+            HASH,
+            ANSWERED,
+            _question,
+            read,
+            answer_schema=ANSWER if isinstance(chat, ServerChat) else None,
+            max_tokens=MAX_TOKENS,
+            rounds=1,
+        )
+
+
+def read(answer: str) -> dict[str, Any]:
+    """A row of ANSWERED."""
+    said, emotion = parsed(answer) or {}, emotion_of(answer)
+    chances = {f"p_{name}": float(name == emotion) if emotion else None for name in EMOTIONS}
+    shares = {name: _share(said.get(name)) if emotion else None for name in ("intensity", "quality")}
+    faces = said.get("faces")
+    counted = min(faces, SEVERAL) if emotion and type(faces) is int and faces >= 0 else None
+    return {"emotion": emotion, **chances, **shares, "faces": counted, "answer": answer}
+
+
+def _share(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1 else None
+
+
+def _question(row: dict[str, Any]) -> Conversation:
+    parts: list[dict[str, Any]] = [{"type": "text", "text": QUESTION}]
+    if "image" in row:  # not in the blank row whose question decides the fingerprint
+        parts.insert(0, {"type": "image_url", "image_url": {"url": _data_uri(row["image"]["bytes"])}})
+    return [{"role": "user", "content": parts}]
+
+
+def _data_uri(encoded: bytes | None) -> str:
+    """Raises ValueError for bytes that no server takes as an image."""
+    kind = next((name for magic, name in _TYPES.items() if encoded and encoded.startswith(magic)), None)
+    if encoded is None or kind is None:
+        raise ValueError(f"an image that is none of {', '.join(_TYPES.values())}")
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+class LocalVision(ImageModel):
+    """A Chat with a vision-language model of transformers in this process; draws nothing: temperature is 0.
+
+    Raises ModelError: not to be had, not such a model, without a chat template, or one whose processor needs
+    torchvision (those that take videos as well): let a server run it.
+    """
+
+    temperature = 0.0
+
+    def __init__(self, model: str, revision: str | None = None, batch_rows: int = 16) -> None:
+        kind = "a vision-language model with safetensors weights"
+        super().__init__("AutoModelForImageTextToText", kind, model, revision, {"temperature": 0.0}, batch_rows)
+
+    @cached_property
+    def processor(self) -> Any:
+        """Prepares images and texts together."""
+        from transformers import AutoProcessor
+
+        try:
+            with explained(self.model, self.kind):
+                opener: Any = AutoProcessor
+                found = opener.from_pretrained(self.folder, trust_remote_code=False)
+        except ImportError as error:
+            raise ModelError(
+                f"{self.model}: its processor needs torchvision, which corpusmith does without; serve the model (vLLM, "
+                "say) and name its address under servers"
+            ) from error
+        if not getattr(found, "chat_template", None):
+            raise ModelError(f"{self.model} has no chat template: choose its instruction-tuned version")
+        found.tokenizer.padding_side = "left"
+        return found
+
+    def answer(
+        self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
+    ) -> list[str | UnansweredError]:
+        """See Chat; neither seeds nor schema change anything here."""
+        import torch
+
+        answers: list[str | UnansweredError] = []
+        for start in range(0, len(conversations), self.batch_rows):
+            asked = [_with_images(one) for one in conversations[start : start + self.batch_rows]]
+            tokens = self.processor.apply_chat_template(
+                asked,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True},
+            ).to(self.network.device, self.network.dtype)
+            with torch.inference_mode():
+                drawn = self.network.generate(**tokens, max_new_tokens=max_tokens, do_sample=False)
+            answers += self.processor.batch_decode(drawn[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+        return answers
+
+
+def _with_images(conversation: Conversation) -> Conversation:
+    """The conversation with open images in the place of data URIs."""
+    return [{**message, "content": [_part(part) for part in message["content"]]} for message in conversation]
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    if part["type"] != "image_url":
+        return part
+    encoded = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+    (image,) = opened(pa.array([{"bytes": encoded, "path": None}]))
+    return {"type": "image", "image": image}

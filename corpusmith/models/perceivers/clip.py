@@ -1,0 +1,124 @@
+"""CLIP-style models as perceivers: zero-shot reading of portraits, and embeddings of images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+from corpusmith.emotions import EMOTIONS
+from corpusmith.models.loading import explained
+from corpusmith.models.perceivers.classifiers import softmax
+from corpusmith.models.perceivers.network import ImageModel
+from corpusmith.models.perceivers.opening import opened
+from corpusmith.models.perceivers.readings import READING, Floats, by_degree, readings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PROMPTS: Final = Path(__file__).with_name("clip.yaml")
+KIND: Final = "a CLIP-style model (images and texts in one space) with safetensors weights"
+EMBEDDING: Final = pa.schema([pa.field("embedding", pa.list_(pa.float32()))])
+"""A vector of length one; its dot product with another's is their cosine similarity."""
+
+
+class ImageTextModel(ImageModel):
+    """A model that puts images and texts into one space: CLIP and those that transformers opens the same way."""
+
+    def __init__(self, model: str, revision: str | None, settings: dict[str, Any], batch_rows: int) -> None:
+        super().__init__("AutoModel", KIND, model, revision, settings, batch_rows)
+
+    def images(self, images: Sequence[Image]) -> Floats:
+        """Unit vectors of images that are open, (n, d)."""
+        return _unit(
+            self.over(images, lambda pixels: self.network.get_image_features(pixel_values=pixels).pooler_output)
+        )
+
+    def texts(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors of texts, (n, d)."""
+        import torch
+        from transformers import AutoTokenizer
+
+        with explained(self.model, self.kind):
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+        longest = self.network.config.text_config.max_position_embeddings
+        tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        wanted = {name: tokens[name].to(self.network.device) for name in ("input_ids", "attention_mask")}
+        with torch.inference_mode():
+            return _unit(self.network.get_text_features(**wanted).pooler_output.float().cpu().numpy())
+
+
+class ZeroShot(ImageTextModel):
+    """Reads a portrait by comparing it with the prompts of clip.yaml, an ensemble for each emotion and degree.
+
+    Raises ModelError: not to be had, or not a CLIP-style model.
+    """
+
+    schema = READING
+
+    def __init__(self, model: str = "house/clip", revision: str | None = None, batch_rows: int = 512) -> None:
+        prompts = hashlib.sha256(PROMPTS.read_bytes()).hexdigest()
+        super().__init__(model, revision, {"prompts": prompts}, batch_rows)
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The columns of READING for each row; raises on an image that cannot be opened."""
+        emotions, degrees, embedded = self.classes
+        scale = np.float32(self.network.logit_scale.exp().item())
+        chances = softmax(scale * self.images(opened(rows["image"])) @ embedded.T)
+        return readings(*by_degree(chances, emotions, degrees))
+
+    @cached_property
+    def classes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Floats]:
+        """The emotion (k,), an index, and degree (k,) of each class, and the unit vector that stands for it, (k, d)."""
+        asked = ensembles()
+        embedded = [self.texts(prompts).mean(axis=0) for prompts in asked.values()]
+        emotions, degrees = zip(*asked, strict=True)
+        return np.array([EMOTIONS.index(name) for name in emotions]), np.array(degrees), _unit(np.stack(embedded))
+
+
+class Embedder(ImageTextModel):
+    """Makes ``embedding``, an image's unit vector: for near-duplicates, and for how widely a set spreads.
+
+    Raises ModelError: not to be had, or not a CLIP-style model.
+    """
+
+    schema = EMBEDDING
+
+    def __init__(self, model: str = "house/clip", revision: str | None = None, batch_rows: int = 512) -> None:
+        super().__init__(model, revision, {}, batch_rows)
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The column of EMBEDDING for each row; raises on an image that cannot be opened."""
+        vectors = self.images(opened(rows["image"]))
+        offsets = pa.array(np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1])
+        return pa.record_batch([pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel()))], schema=EMBEDDING)
+
+
+@cache
+def ensembles() -> dict[tuple[str, int], tuple[str, ...]]:
+    """The prompts of each emotion and degree, in the order of clip.yaml; neutral has degree 0 alone."""
+    said = yaml.safe_load(PROMPTS.read_text("utf-8"))
+    classes = [
+        (emotion, degree, degree_word)
+        for emotion in EMOTIONS
+        for degree, degree_word in ({0: ""} if emotion == "neutral" else said["degrees"]).items()
+    ]
+    return {
+        (emotion, degree): tuple(
+            template.format(feeling=f"{degree_word} {word}".strip())
+            for template in said["templates"]
+            for word in said["emotions"][emotion]
+        )
+        for emotion, degree, degree_word in classes
+    }
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
