@@ -16,15 +16,26 @@ from corpusmith.release import manifest
 from corpusmith.release.folder import write_atomically
 
 PACKAGES = ("corpusmith", "validation", "assets")
-LIBRARIES = ("great-expectations", "numpy", "polars", "pyarrow", "scikit-learn", "tokenizers", "torch", "transformers")
+LIBRARIES = (
+    "diffusers",
+    "great-expectations",
+    "numpy",
+    "pillow",
+    "polars",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
-def inputs(workshop: Workshop, digests: Mapping[str, str]) -> str:
-    """SHA-256 over all that decides a corpus; ``digests``: of the bytes of each source, by its name."""
+def inputs(workshop: Workshop, corpus: str, digests: Mapping[str, str]) -> str:
+    """SHA-256 over all that decides a corpus; ``digests``: of what it is made from, by name."""
     decides = {
-        "settings": workshop.settings.model_dump(mode="json"),
+        "settings": workshop.settings.model_dump(mode="json", include={"work", corpus}),
         "sources": dict(digests),
-        "salt": hashlib.sha256(workshop.salt.encode()).hexdigest(),
         "code": code(),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

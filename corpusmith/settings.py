@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,6 +26,13 @@ Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
 Count = Annotated[int, Field(ge=1)]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+
+
+HERE: Final[dict[str, Any]] = {
+    "reddit": {"source": True, "models": {"servers": True}},
+    "portraits": {"servers": True},
+}
+"""The settings of each corpus that are this machine's, and in no release, as pydantic's include and exclude."""
 
 
 class _Settings(BaseModel):

@@ -9,32 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from assets import unchanged
-from assets.reddit.comments import digest
-from assets.reddit.release import shown
-from assets.reddit.sources import sources
+from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import UserError
 from dagster_project.console import Display
+from dagster_project.corpora import Corpus
 
 
-def build(workshop: Workshop, quiet: bool) -> dict[str, Any]:
+def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
     """The metadata of the release (version, rows, release, report), with ``seconds`` and whether it was ``made`` now.
 
-    Raises UserError when the home cannot be written, and what `build_reddit` raises.
+    Raises UserError when the home cannot be written, and what `run` raises.
     """
     began = time.monotonic()
     check_writable(workshop.home)
-    inputs = unchanged.inputs(workshop, {name: digest(source) for name, source in sources(workshop).items()})
-    found = unchanged.unchanged(workshop, "reddit", inputs)
+    inputs = unchanged.inputs(workshop, corpus.name, corpus.inputs(workshop))
+    found = unchanged.unchanged(workshop, corpus.name, inputs)
     with Display(quiet) as display:
         if found:
-            display.say(f"[green]✓[/] nothing changed since reddit {found.version} was built")
-            release = _values(shown(found, workshop.release("reddit")).metadata or {})
+            display.say(f"[green]✓[/] nothing changed since {corpus.name} {found.version} was built")
+            release = _values(shown(found, workshop.release(corpus.name)).metadata or {})
         else:
-            from dagster_project.runs import build_reddit
+            from dagster_project.runs import run
 
-            release = build_reddit(dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
-            unchanged.remember(workshop, "reddit", inputs)
+            release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
+            unchanged.remember(workshop, corpus.name, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
 

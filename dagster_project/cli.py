@@ -16,9 +16,11 @@ from rich.table import Column, Table
 
 import corpusmith
 from corpusmith.errors import CorpusmithError, UserError
+from dagster_project.corpora import CORPORA, Corpus, corpus_of
 
 if TYPE_CHECKING:
     from assets.resources import Workshop
+    from assets.steps import Step
 
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
@@ -27,12 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-CORPORA = ("reddit",)
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
-Corpus = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(CORPORA)}.")]
+Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(CORPORA)}.")]
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -52,7 +53,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @app.command()
 def build(
-    corpus: Corpus,
+    corpus: Name,
     source: Source = None,
     home: Home = None,
     profile: Profile = "house",
@@ -63,12 +64,13 @@ def build(
 ) -> None:
     """Make a corpus: what the ledger has already is not made again."""
     with told(debug, go_on=True):
-        workshop = _workshop(corpus, home, profile, set_, source)
+        made = corpus_of(corpus)
+        workshop = _workshop(home, profile, set_, source, made)
         if dry_run:
-            return _show_steps(workshop, as_json)
+            return _show_steps(made.estimate(workshop), as_json)
         from dagster_project.build import build as make
 
-        built = make(workshop, quiet=as_json)
+        built = make(made, workshop, quiet=as_json)
         if as_json:
             return _print_json(built)
         out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}", soft_wrap=True)
@@ -78,7 +80,7 @@ def build(
 
 @app.command()
 def preview(
-    corpus: Corpus,
+    corpus: Name,
     source: Source = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows of each kind to show.")] = 5,
     home: Home = None,
@@ -89,12 +91,12 @@ def preview(
 ) -> None:
     """A handful of rows through every step, in the terminal and as a page; nothing is released."""
     with told(debug):
-        from assets.reddit.preview import preview as make_preview
         from dagster_project.build import check_writable
 
-        workshop = _workshop(corpus, home, profile, set_, source)
+        made = corpus_of(corpus)
+        workshop = _workshop(home, profile, set_, source, made)
         check_writable(workshop.home)
-        found = make_preview(workshop, rows)
+        found = made.preview(workshop, rows)
         if as_json:
             return _print_json({"page": str(found.page), "rows": found.samples.to_dicts()})
         for sample in found.samples.iter_rows(named=True):
@@ -113,7 +115,7 @@ def status(
     with told(debug):
         from assets.status import status as look
 
-        found = look(_workshop("reddit", home, profile, set_, None))
+        found = look(_workshop(home, profile, set_))
         if as_json:
             return _print_json(found)
         shelves = Table(
@@ -137,10 +139,8 @@ def validate(
 ) -> None:
     """Check a release against its corpus's expectations; names the rows that fail and writes Data Docs."""
     with told(debug):
-        from validation.reddit import validate_release
-
         target = docs or directory.with_name(f"{directory.name}-docs")
-        report = validate_release(_release(directory), target)
+        report = _corpus_in(directory).validate(directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
             _print_json({"success": report.success, "docs": str(target), "results": results})
@@ -165,15 +165,17 @@ def verify(
 ) -> None:
     """Check that no file of a release changed, that every key is right, and that its settings make its rows again."""
     with told(debug):
-        from assets.reddit.remake import remaker
         from corpusmith.release import verify as verifying
 
-        release = _release(directory)
-        checked = verifying.check_files(release)
+        corpus = _corpus_in(directory)
+        checked = verifying.check_files(directory)
         found: dict[str, Any] = {"files": checked.files, "keys": checked.keys}
         if regenerate:
-            workshop = _as_released(release, _workshop("reddit", home, "house", None, source))
-            report = verifying.regenerate(release, regenerate, remaker(workshop))
+            from assets.released import as_released
+            from corpusmith.release import manifest
+
+            workshop = as_released(_workshop(home, source=source, corpus=corpus), manifest.read(directory))
+            report = verifying.regenerate(directory, regenerate, corpus.remaker(workshop))
             found |= report.summary()
         if as_json:
             _print_json(found)
@@ -187,7 +189,7 @@ def verify(
 
 @app.command()
 def publish(
-    corpus: Corpus,
+    corpus: Name,
     to: Annotated[Path | None, typer.Option(help="The folder of published corpora. Default: HOME/published.")] = None,
     home: Home = None,
     as_json: Json = False,
@@ -197,14 +199,14 @@ def publish(
     with told(debug):
         from corpusmith.release import hub
 
-        workshop = _workshop(corpus, home, "house", None, None)
-        target = hub.publish(_release(workshop.release(corpus)), to or workshop.home / "published")
+        workshop = _workshop(home)
+        target = hub.publish(workshop.release(corpus_of(corpus).name), to or workshop.home / "published")
         _print_json({"published": str(target)}) if as_json else out.print(f"published: {target}")
 
 
 @app.command()
 def pull(
-    corpus: Corpus,
+    corpus: Name,
     version: Annotated[str | None, typer.Option(help="Such as 1.0.0. Default: the latest.")] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="A folder of published corpora, or a DVC repository.")
@@ -218,9 +220,9 @@ def pull(
     with told(debug):
         from corpusmith.release import hub
 
-        workshop = _workshop(corpus, home, "house", None, None)
+        workshop = _workshop(home)
         source = from_ or str(workshop.home / "published")
-        target = hub.pull(corpus, version, source, into or workshop.home / "pulled")
+        target = hub.pull(corpus_of(corpus).name, version, source, into or workshop.home / "pulled")
         _print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}")
 
 
@@ -291,13 +293,17 @@ def _complain(line: str) -> None:
 
 
 def _workshop(
-    corpus: str, home: Path | None, profile: str, overrides: list[str] | None, source: list[str] | None
+    home: Path | None,
+    profile: str = "house",
+    overrides: list[str] | None = None,
+    source: list[str] | None = None,
+    corpus: Corpus | None = None,
 ) -> Workshop:
     from assets.resources import Workshop
     from corpusmith.settings import default_home, load
 
-    if corpus not in CORPORA:
-        raise UserError(f"unknown corpus {corpus!r}: expected one of {', '.join(CORPORA)}")
+    if source and corpus and not corpus.reads_sources:
+        raise UserError(f"{corpus.name} is made from no source: leave out --source")
     settings = load(profile=profile, overrides=overrides or (), source=source or ())
     place = home.expanduser().resolve() if home else default_home()
     if place.exists() and not place.is_dir():
@@ -305,29 +311,14 @@ def _workshop(
     return Workshop(place, settings)
 
 
-def _as_released(release: Path, workshop: Workshop) -> Workshop:
-    """The workshop with the settings that the release was made with; sources and servers are those given here."""
-    import dataclasses
-
+def _corpus_in(directory: Path) -> Corpus:
+    """The corpus that a release folder is of."""
     from corpusmith.release import manifest
-    from corpusmith.settings import Settings, merge
 
-    here = workshop.settings.reddit
-    given = {"reddit": {"source": here.source, "models": {"servers": here.models.servers}}}
-    settings = Settings.model_validate(merge(manifest.read(release).params, given))
-    return dataclasses.replace(workshop, settings=settings)
+    return corpus_of(manifest.read(directory).corpus)
 
 
-def _release(directory: Path) -> Path:
-    if not (directory / "manifest.json").is_file():
-        raise UserError(f"{directory} is no release: it has no manifest.json. Build one: corpusmith build reddit")
-    return directory
-
-
-def _show_steps(workshop: Workshop, as_json: bool) -> None:
-    from assets.reddit.estimate import estimate
-
-    steps = estimate(workshop)
+def _show_steps(steps: list[Step], as_json: bool) -> None:
     if as_json:
         return _print_json([{**vars(step), "seconds": step.seconds} for step in steps])
     table = Table("step", "rows to make", "rows/s at last run", "takes about")

@@ -20,7 +20,7 @@ from rich.progress import (
 from corpusmith.work.produce import Progress as Rows
 
 PLAIN_EVERY = 5.0
-CHECKS = "reddit_holds"
+CHECKS = "_holds"  # how the checks of every corpus end
 
 
 @dataclass
@@ -72,12 +72,14 @@ class Display:
 
     def on_event(self, event: dg.DagsterEvent) -> None:
         """A step began, ended or failed, or a check was evaluated."""
-        name = (event.step_key or "").removeprefix("reddit__").replace(CHECKS, "checks")
+        step = event.step_key or ""
+        name = "checks" if step.endswith(CHECKS) else step.rpartition("__")[2]
         match event.event_type:
             case dg.DagsterEventType.STEP_START | dg.DagsterEventType.STEP_RESTARTED:
                 self._begin(name)
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
-                self._say(f"[green]✓[/] {name:<12} {_counts(event.step_materialization_data.materialization.metadata)}")
+                made = event.step_materialization_data.materialization
+                self._say(f"[green]✓[/] {name:<12} {_counts(made.metadata)}{_of(made.partition)}")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._checks.append(event.asset_check_evaluation_data.passed)
             case dg.DagsterEventType.STEP_SUCCESS | dg.DagsterEventType.STEP_FAILURE if name == "checks":
@@ -122,3 +124,7 @@ def _counts(metadata: dict[str, dg.MetadataValue]) -> str:
         return f"{values['kept']:,} kept, {values['rejected']:,} rejected"
     rows = values.get("dagster/row_count", values.get("rows"))
     return "" if rows is None else f"{rows:,} rows"
+
+
+def _of(partition: str | None) -> str:
+    return f" of {partition}" if partition else ""

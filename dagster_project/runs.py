@@ -11,11 +11,10 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
-from assets.reddit.graph import DUMPS
-from assets.reddit.sources import sources
 from assets.resources import Workshop
 from corpusmith.errors import ValidationFailed
 from corpusmith.work.produce import Progress
+from dagster_project.corpora import Corpus
 from dagster_project.definitions import definitions
 from dagster_project.interrupts import Interrupts
 
@@ -36,20 +35,22 @@ def instance_of(workshop: Workshop) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(folder))
 
 
-def build_reddit(workshop: Workshop, listen: Listen) -> dict[str, Any]:
-    """Read every source, then make the rest of the graph up to the release; the metadata of the release.
+def run(corpus: Corpus, workshop: Workshop, listen: Listen) -> dict[str, Any]:
+    """Make every partition, then the rest of the graph up to the release; the metadata of the release.
 
     Raises what an asset raised on purpose, ValidationFailed when a blocking check did not hold, and KeyboardInterrupt
     at Ctrl-C, when the run is recorded as canceled.
     """
-    found = sources(workshop)
+    partitions = corpus.partitions(workshop)
     with instance_of(workshop) as instance, Interrupts() as interrupts:
         runs = _Runs(workshop, listen, interrupts)
-        instance.add_dynamic_partitions(str(DUMPS.name), list(found))
-        for name in found:
-            runs.run("reddit_dumps", instance, partition_key=name)
-        result = runs.run("reddit", instance)
-    materialized = result.asset_materializations_for_node("reddit__release")
+        if corpus.first:
+            runs.run(corpus.first, instance)
+        instance.add_dynamic_partitions(corpus.partitioned, partitions)
+        for name in partitions:
+            runs.run(corpus.partitioned, instance, partition_key=name)
+        result = runs.run(corpus.name, instance)
+    materialized = result.asset_materializations_for_node(f"{corpus.name}__release")
     return {name: value.value for name, value in materialized[0].metadata.items()}
 
 

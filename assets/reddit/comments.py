@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from assets.reddit.sources import digest
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
 from corpusmith.curate.text import Rules, clean
 from corpusmith.ingest import read
@@ -118,15 +119,6 @@ def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
 def rows_in(shelf: Shelf) -> int:
     """Lines of the source that are done."""
     return int(shelf.scan().select(pl.len()).collect().item())
-
-
-def digest(source: str) -> str:
-    """SHA-256 of a file's bytes; a Hub dataset's id stands for itself."""
-    path = Path(source)
-    if not path.is_file():
-        return hashlib.sha256(source.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cleaned(source: str, skip: int, settings: Reddit, salt: str) -> Iterator[pa.Table]:

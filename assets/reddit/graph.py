@@ -12,6 +12,7 @@ from assets.reddit import release as releasing
 from assets.reddit import rewritten as rewriting
 from assets.reddit import synthesized as synthesis
 from assets.reddit.sources import sources
+from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.release import hub
@@ -99,7 +100,7 @@ def release(
         workshop, comments, [labelled, rewritten, synthesized], balanced, pl.concat([probes, zero_shot])
     )
     folder = workshop.release("reddit")
-    return releasing.shown(write_release(release, folder), folder)
+    return shown(write_release(release, folder), folder)
 
 
 @corpus_asset(group="reddit", kinds={"huggingface"}, deps=[["reddit", "release"]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -13,18 +12,11 @@ from assets.reddit.rewritten import rewrite
 from assets.reddit.sources import sources
 from assets.reddit.synthesized import synthesize
 from assets.resources import Workshop
+from assets.samples import Preview, page
 from corpusmith.curate.verdicts import REASONS
 
 LINES = 2_000
 SHOWN = ("origin", "emotion", "confidence", "target", "text", "source_text", "writer", "judge", "verdict", "reasons")
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Samples of every kind, and the page that shows them."""
-
-    samples: pl.DataFrame
-    page: Path
 
 
 def preview(workshop: Workshop, rows: int) -> Preview:
@@ -61,10 +53,5 @@ def _some(table: pl.LazyFrame, rows: int) -> pl.DataFrame:
 
 
 def _page(samples: pl.DataFrame, path: Path) -> Path:
-    from jinja2 import Environment, PackageLoader
-
-    template = Environment(loader=PackageLoader("assets.reddit", "."), autoescape=True).get_template("preview.html")
-    path.parent.mkdir(parents=True, exist_ok=True)
     groups = [(str(origin), rows.to_dicts()) for (origin,), rows in samples.group_by("origin", maintain_order=True)]
-    path.write_text(template.render(groups=groups, rows=samples.height, reasons=REASONS))
-    return path
+    return page("reddit", path, groups=groups, rows=samples.height, reasons=REASONS)

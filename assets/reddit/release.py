@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 
 from assets.reddit import comments as cleaning
 from assets.reddit import makers
 from assets.reddit.card import CARD, DEMO
-from assets.reddit.comments import digest
 from assets.reddit.rejected import made, rejected
-from assets.reddit.sources import is_demo, sources
+from assets.reddit.sources import digest, is_demo, sources
+from assets.released import params
 from assets.resources import Workshop
 from corpusmith.release.inputs import Release, Source
-from corpusmith.release.manifest import Manifest
 
 
 def release_of(
@@ -39,22 +37,8 @@ def release_of(
         scores=scores.collect(),
         made=made(comments, stages),
         makers={cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}},
-        params=workshop.settings.model_dump(exclude={"reddit": {"source": True, "models": {"servers"}}}),
+        params=params(workshop.settings, "reddit"),
         sources=[_source(source) for source in sources(workshop).values()],
-    )
-
-
-def shown(manifest: Manifest, folder: Path) -> dg.MaterializeResult:
-    """What the UI and the command line show of a release."""
-    report = folder / "report" / "index.html"
-    return dg.MaterializeResult(
-        metadata={
-            "version": manifest.version,
-            "rows": manifest.counts["rows"],
-            "release": dg.MetadataValue.path(str(folder)),
-            "report": dg.MetadataValue.path(str(report)),
-            "balance": dg.MetadataValue.json(manifest.counts),
-        }
     )
 
 

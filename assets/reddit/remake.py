@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import polars as pl
-import pyarrow as pa
 
 from assets.reddit import comments, makers
 from assets.reddit.labelled import JUDGED
 from assets.reddit.sources import sources
 from assets.resources import Workshop
+from assets.samples import make
 from corpusmith.errors import SourceError, UserError
 from corpusmith.settings import Reddit
 from corpusmith.work.plan import keys
@@ -34,14 +34,6 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
         return texts.hstack(make(texts.select("key", "text"), judge).select(JUDGED))
 
     return remake
-
-
-def make(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
-    """What a maker makes of rows (key and its inputs), in batches of its own size, with no ledger in between."""
-    plan = rows.select("key", *maker.inputs).to_arrow(compat_level=pl.CompatLevel.oldest())
-    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in plan.schema]
-    batches = plan.cast(pa.schema(narrow)).combine_chunks().to_batches(max_chunksize=maker.batch_rows)
-    return pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.make(batch) for batch in batches], maker.schema)))
 
 
 def _natural(rows: pl.DataFrame, workshop: Workshop) -> pl.DataFrame:

@@ -22,6 +22,26 @@ def sources(workshop: Workshop) -> dict[str, str]:
     return in_inbox(workshop) or {partition(demo): demo for demo in [str(_demo(workshop))]}
 
 
+def partitions(workshop: Workshop) -> list[str]:
+    """The partitions of reddit/dumps that the settings ask for."""
+    return list(sources(workshop))
+
+
+def inputs(workshop: Workshop) -> dict[str, str]:
+    """SHA-256 of each source, and of the salt: what the corpus is made from besides settings and code."""
+    salt = hashlib.sha256(workshop.salt.encode()).hexdigest()
+    return {"salt": salt, **{name: digest(source) for name, source in sources(workshop).items()}}
+
+
+def digest(source: str) -> str:
+    """SHA-256 of a file's bytes; a Hub dataset's id stands for itself."""
+    path = Path(source)
+    if not path.is_file():
+        return hashlib.sha256(source.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def is_demo(workshop: Workshop) -> bool:
     """Whether the corpus is built from the dump that the project writes itself."""
     return not workshop.settings.reddit.source and not in_inbox(workshop)

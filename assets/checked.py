@@ -1,0 +1,52 @@
+"""Run a corpus's expectations as asset checks, once over the same tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.resources import Workshop
+from assets.unchanged import code
+from corpusmith.release.folder import write_atomically
+from validation.suite import Report, Result
+
+
+def checked(
+    workshop: Workshop, tables: Mapping[str, pl.LazyFrame], limits: Any, validate: Callable[[], Report]
+) -> Report:
+    """The report of ``validate`` over tables under limits; what held before, by the same code, is not checked again."""
+    path = workshop.home / ".corpusmith" / "checked" / f"{_digest(tables, limits)}.json"
+    if path.exists():
+        return Report(tuple(Result(**{**said, "keys": tuple(said["keys"])}) for said in json.loads(path.read_text())))
+    report = validate()
+    if report.success:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps([asdict(result) for result in report.results]))
+    return report
+
+
+def results(report: Report, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:
+    """What became of each expectation, with the rows that fail it."""
+    for result in report.results:
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=result.name,
+            passed=result.success,
+            description=result.sentence,
+            metadata={"failing": result.failing, "rows": ", ".join(result.keys), "observed": str(result.observed)},
+        )
+
+
+def _digest(tables: Mapping[str, pl.LazyFrame], limits: Any) -> str:
+    found = hashlib.sha256(f"{code()} {limits}".encode())
+    for name, table in tables.items():
+        found.update(f"{name} {table.collect_schema()}".encode())
+        for batch in table.collect_batches(chunk_size=65_536, maintain_order=True):
+            found.update(batch.hash_rows().to_numpy().tobytes())
+    return found.hexdigest()
