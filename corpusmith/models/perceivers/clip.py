@@ -70,7 +70,8 @@ class ZeroShot(ImageTextModel):
         """The columns of READING for each row; raises on an image that cannot be opened."""
         emotions, degrees, embedded = self.classes
         scale = np.float32(self.network.logit_scale.exp().item())
-        chances = softmax(scale * self.images(opened(rows["image"])) @ embedded.T)
+        alike = self.images(opened(rows["image"])) @ embedded.T
+        chances = softmax(np.asarray(scale * alike, np.float32))
         return readings(*by_degree(chances, emotions, degrees))
 
     @cached_property
