@@ -29,8 +29,8 @@ def values(attribute: str) -> tuple[str, ...]:
 def portrait(table: pl.DataFrame) -> pl.Series:
     """The sentence for each row of emotion, degree (0–3), shown (0 or 1), word (0 or 1) and ATTRIBUTES, named prompt.
 
-    A null attribute is not mentioned, nor is a null ``shown``: "A close-up portrait of a slightly angry young woman with
-    dark skin and glasses, facing the camera, in an office, soft daylight, lowered brows and pressed lips". A null
+    A null attribute is not mentioned, nor is a null ``shown``: "A close-up portrait of a slightly angry young woman
+    with dark skin and glasses, facing the camera, in an office, soft daylight, lowered brows and pressed lips". A null
     ``emotion`` leaves out the feeling altogether.
     """
     said = words()
