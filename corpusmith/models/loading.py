@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from corpusmith.errors import ModelError
 from corpusmith.models import house
@@ -34,20 +35,9 @@ def revision_of(name: str, revision: str | None = None, variant: str | None = No
     folder = folder_of(name)
     if folder is not None:
         return house.revision(folder, variant)
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
     with explained(name):
-        try:
-            commit = HfApi().model_info(name, revision=revision).sha
-        except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-            if getattr(error, "response", None) is not None:  # the Hub answered, and said no
-                raise
-            snapshot = cached(name, revision)
-            if snapshot is None:
-                raise
-            commit = snapshot.name
-    return str(commit)
+        told = hub_info(name, revision)
+        return str(told.sha) if told is not None else in_cache(name, revision).name
 
 
 def folder_of(name: str) -> Path | None:
@@ -68,6 +58,39 @@ def cached(name: str, revision: str | None) -> Path | None:
 
     found = (try_to_load_from_cache(name, index, revision=revision) for index in house.INDICES)
     return next((Path(file).parent for file in found if isinstance(file, str)), None)
+
+
+def hub_info(name: str, revision: str | None) -> Any:
+    """What the Hub says of a repository (its ModelInfo); None where the Hub is out of reach or not to be asked.
+
+    Raises the Hub's own errors where it answers and says no: ``explained`` turns them into a ModelError.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    try:
+        return HfApi().model_info(name, revision=revision)
+    except (OfflineModeIsEnabled, OSError, _http_error()) as error:
+        if getattr(error, "response", None) is not None:
+            raise
+        return None
+
+
+def in_cache(name: str, revision: str | None) -> Path:
+    """The same, as a must. Raises ModelError."""
+    snapshot = cached(name, revision)
+    if snapshot is None:
+        raise ModelError(
+            f"{name} is not in the local cache and the Hub is out of reach; go online once, or use a house model"
+        )
+    return snapshot
+
+
+def _http_error() -> type[Exception]:
+    """The error of whichever HTTP library huggingface_hub uses: its own errors derive from it."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
 
 
 @contextmanager
@@ -109,9 +132,7 @@ def explained(name: str, kind: str = "a causal language model that transformers 
     except (ValueError, KeyError) as error:
         raise ModelError(f"{name} is not {kind}: {brief(error)}") from error
     except Exception as error:
-        import httpx
-
-        if not isinstance(error, httpx.HTTPError):
+        if not isinstance(error, _http_error()):
             raise
         raise ModelError(
             f"{name}: the Hub is out of reach ({brief(error)}) and the model is not in the local cache"
