@@ -1,0 +1,80 @@
+"""What must not change an object's name: things around it, something in front of it, light and grain."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from corpusmith.drawings.canvas import SIZE, finished
+from corpusmith.drawings.objects_backgrounds import SIDE
+from corpusmith.drawings.objects_pen import Colour, Pen, shade, view
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GRAINS: Final = 8
+
+
+def clutter(canvas: Image.Image, rng: random.Random) -> None:
+    """Some plain discs, blocks and sticks of muted colours, drawn on the canvas: behind whatever comes next."""
+    for _ in range(rng.randint(1, 4)):
+        radius = rng.uniform(0.07, 0.16) * SIDE
+        pen = Pen(canvas, view(rng, rng.uniform(0, SIDE), rng.uniform(0, SIDE), radius, 180))
+        colour = _muted(rng)
+        kind = rng.randrange(3)
+        if kind == 0:
+            pen.disc(0, 0, 1, shade(colour, -0.2), rng.uniform(0.6, 1))
+        elif kind == 1:
+            pen.box(-1, -0.7, 1, 0.7, shade(colour, -0.2))
+            pen.box(-1, -0.7, 1, 0.3, colour)
+        else:
+            pen.stroke(((-1.4, -0.6), (1.4, 0.6)), 0.25, colour)
+
+
+def occluder(canvas: Image.Image, rng: random.Random) -> None:
+    """A plain thing drawn in front, which hides a part of the canvas near an edge."""
+    colour = _muted(rng)
+    depth, along = rng.uniform(0.3, 0.5), rng.uniform(-0.6, 0.6)
+    turn = rng.choice((0, 90, 180, 270))
+    matrix = view(rng, SIDE / 2, SIDE / 2, SIDE / 2, 6)
+    angle = np.radians(turn)
+    matrix = matrix @ np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    pen = Pen(canvas, matrix)
+    if rng.random() < 0.5:
+        pen.disc(along, 1.1, 0.6, colour, depth + 0.1)
+    else:
+        pen.box(along - 0.35, 1 - depth, along + 0.35, 1.6, colour)
+
+
+def developed(canvas: Image.Image, rng: random.Random) -> Image.Image:
+    """The canvas at its final size, in its own light and with grain: (SIZE, SIZE), RGB."""
+    from PIL import ImageChops
+
+    bright, tint = rng.uniform(0.82, 1.14), rng.uniform(-0.07, 0.07)
+    lut: list[int] = []
+    for gain in (bright * (1 + tint), bright, bright * (1 - tint)):
+        lut += [min(255, int(value * gain)) for value in range(256)]
+    grain = ImageChops.offset(_grain(rng.randrange(GRAINS)), rng.randrange(SIZE), rng.randrange(SIZE))
+    return ImageChops.add(finished(canvas).point(lut), grain, 1, -128)
+
+
+@cache
+def _grain(number: int) -> Image.Image:
+    """Noise around 128: fine in some, in soft patches in others."""
+    from PIL import Image
+
+    rng = np.random.default_rng(number)
+    fine = rng.normal(0, 1.5 + number % 4, (SIZE, SIZE, 3))
+    coarse = np.kron(rng.normal(0, 1 + number // 2, (8, 8, 1)), np.ones((8, 8, 1)))
+    patches = np.asarray(Image.fromarray((coarse[:, :, 0] * 8 + 128).clip(0, 255).astype(np.uint8)).resize((8, 8)))
+    soft = np.asarray(Image.fromarray(patches).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float64) - 128
+    return Image.fromarray((fine + soft[:, :, None] / 8 + 128).clip(0, 255).astype(np.uint8))
+
+
+def _muted(rng: random.Random) -> Colour:
+    grey = rng.randint(70, 200)
+    red, green, blue = (min(255, max(0, grey + rng.randint(-30, 30))) for _ in range(3))
+    return red, green, blue
