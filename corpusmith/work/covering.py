@@ -68,8 +68,8 @@ def design(
 def coverage(table: pl.DataFrame, factors: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
     """How evenly the levels of any two factors meet in a table: one row for each pair of factors.
 
-    Columns: a and b, the factors; pairs, of levels; missing, those that never come (forbidden ones too); least and most, the smallest and
-    largest count of a pair, rows with a null left out.
+    Columns: a and b, the factors; pairs, of levels; missing, those that never come, forbidden ones too; least and most,
+    the smallest and largest count of a pair, rows with a null left out.
     """
     found = []
     for a, b in itertools.combinations(factors, 2):
