@@ -20,7 +20,11 @@ from corpusmith.drawings.objects_pen import Colour, Pen, Shape, near, view
 if TYPE_CHECKING:
     from PIL import Image
 
-SHAPES: Final[Mapping[str, Shape]] = objects_nature.SHAPES | objects_household.SHAPES | objects_outdoors.SHAPES
+SHAPES: Final[Mapping[str, Shape]] = {
+    **objects_nature.SHAPES,
+    **objects_household.SHAPES,
+    **objects_outdoors.SHAPES,
+}
 UNSAID: Final = 0.15
 """How often a caption leaves out the background, or a colour that could be told."""
 CLUTTERED: Final = 0.5
@@ -29,7 +33,7 @@ OCCLUDED: Final = 0.25
 
 @cache
 def words() -> dict[str, Any]:
-    """objects.yaml: classes, colours, sizes, backgrounds (with the settings of portraits.yaml) and how they are said."""
+    """objects.yaml: classes, colours, sizes, backgrounds (settings of portraits.yaml too) and how they are said."""
     loaded: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "objects.yaml").read_text())
     loaded["backgrounds"] = captions.words()["setting"] | loaded["backgrounds"]
     return loaded

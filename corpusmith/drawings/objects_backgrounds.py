@@ -1,4 +1,4 @@
-"""What lies behind and under drawn objects: a few views of each background, drawn once and cut differently each time."""
+"""What lies behind and under drawn objects: views of each background, drawn once and cut anew each time."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def _office(draw: ImageDraw.ImageDraw, rng: random.Random) -> None:
 
 
 def _park(draw: ImageDraw.ImageDraw, rng: random.Random) -> None:
-    _fade(draw, 0, 150, _SKY, (214, 230, 240))
+    _fade(draw, 0, 140, _SKY, (214, 230, 240))
     for _ in range(9):
         x, radius = rng.randint(0, _WHOLE), rng.randint(26, 48)
         draw.rectangle((x - 5, 110, x + 5, 170), (110, 84, 60))
         draw.ellipse((x - radius, 105 - radius, x + radius, 105 + radius), near((110, 164, 104), rng, 14))
-    _fade(draw, 155, _WHOLE, (150, 192, 122), (118, 168, 92))
+    _fade(draw, 140, _WHOLE, (150, 192, 122), (118, 168, 92))
     x = rng.randint(90, 230)
-    draw.polygon((x - 10, 155, x + 10, 155, x + 70, _WHOLE, x - 60, _WHOLE), (214, 200, 172))
+    draw.polygon((x - 10, 140, x + 10, 140, x + 70, _WHOLE, x - 60, _WHOLE), (214, 200, 172))
 
 
 def _beach(draw: ImageDraw.ImageDraw, rng: random.Random) -> None:

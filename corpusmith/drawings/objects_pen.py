@@ -51,7 +51,7 @@ class Pen:
         points = _ROUND * (width, width if height is None else height)
         if turn:
             points = points @ _turned(turn).T
-        self.polygon(points + (x, y), fill)
+        self.polygon(points + np.array((x, y)), fill)
 
     def box(self, left: float, top: float, right: float, bottom: float, fill: Colour) -> None:
         """A filled rectangle."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 3
 """Objects in a scene, at most: one at each place."""
+RADII: Final = {1: (0.42, 0.58), 2: (0.36, 0.48), 3: (0.32, 0.4)}
+"""How large the objects of a scene are by their number; half the drawing's side is 1."""
 
 
 def names() -> tuple[str, ...]:
@@ -94,10 +96,10 @@ def _drawn(row: Mapping[str, Any], labels: Image.Image | None) -> Image.Image:
     canvas = background(row["background"] or rng.choice(list(words()["backgrounds"])), rng)
     objects = row["objects"]
     across = list(words()["places"])
-    largest = 0.42 if len(objects) == 1 else 0.36
+    low, high = RADII[len(objects)]
     for number in rng.sample(range(len(objects)), len(objects)):
         thing = objects[number]
-        radius = rng.uniform(0.28, largest) * SIDE / 2
+        radius = rng.uniform(low, high) * SIDE / 2
         x = (across.index(thing["place"]) + 0.9 + rng.uniform(-0.15, 0.15)) / (len(across) + 0.8) * SIDE
         y = rng.uniform(0.42, 0.72) * SIDE
         place(thing["name"], thing["colour"], canvas, rng, x, y, radius, labels, number + 1)
