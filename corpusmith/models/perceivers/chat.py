@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -59,12 +60,12 @@ class VisionChat(ChatMaker):
     def __init__(self, chat: Chat) -> None:
         super().__init__(
             "vision-chat",
-            chat,
+            replace(chat, temperature=0.0) if isinstance(chat, ServerChat) else chat,
             HASH,
             ANSWERED,
             _question,
             read,
-            answer_schema=ANSWER if isinstance(chat, ServerChat) else None,
+            answer_schema=ANSWER,
             max_tokens=MAX_TOKENS,
             rounds=1,
         )

@@ -36,9 +36,9 @@ class ImageTextModel(ImageModel):
 
     def images(self, images: Sequence[Image]) -> Floats:
         """Unit vectors of images that are open, (n, d)."""
-        return _unit(
-            self.over(images, lambda pixels: self.network.get_image_features(pixel_values=pixels).pooler_output)
-        )
+        network = self.network
+        look = getattr(network, "get_image_features", network)  # an encoder of images alone is called itself
+        return _unit(self.over(images, lambda pixels: look(pixel_values=pixels).pooler_output))
 
     def texts(self, texts: Sequence[str]) -> Floats:
         """Unit vectors of texts, (n, d)."""
@@ -86,7 +86,7 @@ class ZeroShot(ImageTextModel):
 class Embedder(ImageTextModel):
     """Makes ``embedding``, an image's unit vector: for near-duplicates, and for how widely a set spreads.
 
-    Raises ModelError: not to be had, or not a CLIP-style model.
+    The model is CLIP-style, or an encoder of images alone with a pooled output (DINOv2). Raises ModelError.
     """
 
     schema = EMBEDDING

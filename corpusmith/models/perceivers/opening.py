@@ -1,8 +1,7 @@
-"""Encoded images as pixels that a model can be given, with a bound on what untrusted bytes may unfold to."""
+"""A column of encoded images as pixels that a model can be given."""
 
 from __future__ import annotations
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -10,45 +9,30 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from corpusmith.curate import images
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_PIXELS: Final = 64_000_000
+WHOLE: Final = 1 << 20  # pixels a side: nothing is averaged down before the model's own preprocessing
 
 
-def opened(images: pa.Array) -> list[Image]:
-    """The images of a column of struct{bytes, path} as RGB, upright by their EXIF, over white where transparent.
+def opened(column: pa.Array) -> list[Image]:
+    """The images of a column of struct{bytes, path}, as corpusmith.curate.images opens them: bounded, RGB, upright.
 
-    Raises ValueError: no bytes, more than MOST_PIXELS; OSError: no image, or a truncated one.
+    Raises ValueError, which says what is wrong with the first that cannot be opened.
     """
-    return list(_decoders().map(_opened, images.field("bytes").to_pylist()))
+    # Pillow lets go of the interpreter while it decodes
+    return list(_decoders().map(_opened, column.field("bytes").to_pylist()))
 
 
 @cache
 def _decoders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), "decode")  # Pillow lets go of the interpreter while it decodes
+    return ThreadPoolExecutor(os.cpu_count(), "decode")
 
 
 def _opened(encoded: bytes | None) -> Image:
-    from PIL import Image, ImageOps
-
-    if not encoded:
-        raise ValueError("an image without bytes")
-    image: Image.Image = Image.open(io.BytesIO(encoded))
-    if image.width * image.height > MOST_PIXELS:
-        raise ValueError(f"an image of {image.width}x{image.height} pixels, more than {MOST_PIXELS:,}")
-    return rgb(ImageOps.exif_transpose(image))
-
-
-def rgb(image: Image) -> Image:
-    """Any mode as RGB: 16 bits scaled to 8, transparency over white."""
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value / 256, "L") if image.mode == "I;16" else image.convert("I")
-    if image.mode in ("I", "F"):
-        image = image.point(lambda value: value / 256).convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    found = images.opened(encoded, WHOLE)
+    if found.pixels is None:
+        raise ValueError(f"{found.problem}: {images.PROBLEMS[str(found.problem)]}")
+    return found.pixels
