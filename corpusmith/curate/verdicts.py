@@ -20,6 +20,7 @@ REASONS: Final[dict[str, str]] = {
     "copies_source": "the rewrite is its source again",
     "memorised": "shares too long a passage with the text that the model learned from",
     "personal_data": "a model wrote what looks like personal data",
+    "not_made": "the generator failed, or its own safety checker hid the image",
     "undecodable": "no image can be read from the bytes: empty, of no known format, too large, truncated or damaged",
     "wrong_size": "not of the width and height that were asked for",
     "blank": "of a single grey",
