@@ -144,12 +144,11 @@ class Curated(_Settings):
     """When an image is fit, and when two are one."""
 
     min_sharpness: Annotated[float, Field(ge=0)]
-    min_contrast: Annotated[float, Field(ge=0)]
-    min_entropy: Annotated[float, Field(ge=0)]
+    min_contrast: Share
     max_dark_share: Share
     max_bright_share: Share
     one_face: bool
-    max_unsafe: Share
+    min_safety: Share
     max_hash_distance: Annotated[int, Field(ge=0, le=64)]
     max_similarity: Share
 
