@@ -31,7 +31,7 @@ def preflight(entry: Entry, device: str) -> str:
     pipeline_class(entry)
     if Path(entry.repository).suffix in PICKLES:
         raise ModelError(f"{entry.name}: {entry.repository} is a pickle, which can run any code: {INSTEAD}")
-    revision = revision_of(entry.repository, None if folder_of(entry.repository) else entry.revision, entry.variant)
+    revision = revision_of(entry.repository, entry.revision, entry.variant)
     fault = weights_fault(entry, files_of(entry, revision))
     if fault:
         raise ModelError(f"{entry.name}: {entry.repository} {fault}")
