@@ -33,6 +33,7 @@ PROBLEMS: Final = {
     "truncated": "the header can be read but the pixels cannot: the file ends early or is damaged",
 }
 
+_OPENED: Final = tuple(kind for kind in SUFFIXES if kind != "MPO")  # which Pillow opens as a JPEG, and knows no other way
 _ORIENTATION: Final = 0x0112
 _MODES: Final = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
 _READ: Final = ("L", "RGB", "RGBA", "RGBX", *_MODES)
@@ -67,7 +68,7 @@ def opened(data: bytes | None, side: int, max_pixels: int = MAX_PIXELS) -> Opene
     if not data:
         return Opened(None, "empty")
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(SUFFIXES))
+        image = Image.open(io.BytesIO(data), formats=_OPENED)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Opened(None, "too_large")
     except UnidentifiedImageError:
