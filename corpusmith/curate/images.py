@@ -33,7 +33,7 @@ PROBLEMS: Final = {
     "truncated": "the header can be read but the pixels cannot: the file ends early or is damaged",
 }
 
-_OPENED: Final = tuple(kind for kind in SUFFIXES if kind != "MPO")  # which Pillow opens as a JPEG, and knows no other way
+_OPENED: Final = tuple(kind for kind in SUFFIXES if kind != "MPO")  # Pillow opens that one as a JPEG
 _ORIENTATION: Final = 0x0112
 _MODES: Final = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
 _READ: Final = ("L", "RGB", "RGBA", "RGBX", *_MODES)
