@@ -1,0 +1,54 @@
+"""What annotators, machines and people, see in the portraits, one by one and together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from assets.portraits import makers
+from assets.portraits.images import Make, seen
+from corpusmith.emotions import EMOTIONS
+from corpusmith.settings import Portraits
+
+PROBABILITIES: Final = tuple(f"p_{emotion}" for emotion in EMOTIONS)
+SAID: Final = ("emotion", *PROBABILITIES, "intensity", "quality")
+
+
+def annotate(images: pl.LazyFrame, curated: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
+    """A row for each kept portrait and annotator: key, annotator, SAID (null: not said) and human."""
+    portraits = kept(images, curated)
+    parts = [
+        seen(portraits, makers.perceiver(name, settings.servers), make).select(
+            "key", *SAID, annotator=pl.lit(name), human=pl.lit(False)
+        )
+        for name in settings.annotators
+    ]
+    return pl.concat(parts).select("key", "annotator", *SAID, "human")
+
+
+def kept(images: pl.LazyFrame, curated: pl.LazyFrame) -> pl.LazyFrame:
+    """The images that were kept, in their order."""
+    keys = curated.filter(pl.col("verdict") == "kept").select("key").collect().to_series()
+    return images.filter(pl.col("key").is_in(keys.implode()))
+
+
+def consensus(annotations: pl.LazyFrame) -> pl.LazyFrame:
+    """What the annotators of each portrait see together: the mean of each number; people's, where there are any.
+
+    Columns: key, emotion_seen (the likeliest), p_…, intensity, quality, annotators (how many of these), human, and all
+    that was said, one by one, as the list ``annotations``.
+    """
+    by_people = pl.col("human").any().over("key")
+    counted = annotations.filter(pl.col("human") == by_people)
+    together = counted.group_by("key").agg(
+        pl.col(*PROBABILITIES, "intensity", "quality").mean(),
+        annotators=pl.len().cast(pl.Int32),
+        human=pl.col("human").first(),
+    )
+    one_by_one = annotations.sort("key", "annotator").group_by("key", maintain_order=True)
+    said = one_by_one.agg(annotations=pl.struct("annotator", *SAID, "human"))
+    likeliest = pl.concat_list(PROBABILITIES).list.arg_max().cast(pl.Int64)
+    named = likeliest.replace_strict(range(len(EMOTIONS)), EMOTIONS, default=None, return_dtype=pl.String)
+    seen_as = pl.when(pl.col(PROBABILITIES[0]).is_not_null()).then(named)
+    return together.with_columns(emotion_seen=seen_as).join(said, on="key", how="left").sort("key")

@@ -1,0 +1,50 @@
+"""Which images are fit, measured one by one and held against one another."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.portraits import makers
+from assets.portraits.images import Make, seen
+from assets.portraits.splits import splits
+from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts
+from corpusmith.settings import Curated, Portraits
+
+
+def curate(prompts: pl.LazyFrame, images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
+    """Every image without its bytes, in the order given: with its measures, faces, safety, split, verdict and reasons.
+
+    An image that was not made has ``not_made`` for its only reason.
+    """
+    facts = images.drop("image").collect()
+    looked = [seen(images, Inspector(), make), faces(images, make, settings)]
+    if settings.safety:
+        looked.append(seen(images, makers.safety(settings.safety), make))
+    for table in looked:
+        facts = facts.join(table.collect(), on="key", how="left", maintain_order="left")
+    made = facts["image_sha256"].is_not_null()
+    judged = verdicts(facts, thresholds(settings.curated, safety=settings.safety is not None))
+    rejected = judged.with_columns(
+        verdict=pl.when(made).then("verdict").otherwise(pl.lit("rejected")),
+        reasons=pl.when(made).then("reasons").otherwise(pl.lit(["not_made"])),
+    )
+    split = splits(prompts.collect(), settings.splits)
+    return rejected.join(split, on="prompt_id", how="left", maintain_order="left").lazy()
+
+
+def faces(images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
+    """How many faces an image shows, says the first annotator that can tell: key, faces (0, 1, 2 for several, null)."""
+    counted = [seen(images, makers.perceiver(name, settings.servers), make) for name in settings.annotators[:1]]
+    return counted[0].select("key", "faces")
+
+
+def thresholds(settings: Curated, safety: bool) -> Thresholds:
+    """The settings as the library takes them."""
+    return Thresholds(
+        min_sharpness=settings.min_sharpness,
+        min_contrast=settings.min_contrast,
+        max_dark_share=settings.max_dark_share,
+        max_bright_share=settings.max_bright_share,
+        one_face=settings.one_face,
+        min_safety=settings.min_safety if safety else None,
+    )

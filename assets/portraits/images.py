@@ -1,0 +1,44 @@
+"""What the generators make of the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from assets.portraits import makers
+from corpusmith.settings import Portraits
+from corpusmith.work.plan import canonical
+from corpusmith.work.produce import Maker, keys_of
+
+Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+
+
+def generate(prompts: pl.LazyFrame, name: str, make: Make) -> pl.LazyFrame:
+    """Every prompt with the image that a generator made of it; one that failed has a key and no image."""
+    maker = makers.generator(name)
+    made = make(prompts, maker)
+    asked = pl.concat([prompts, keys_of(prompts, maker).to_frame().lazy()], how="horizontal")
+    failed = asked.join(made.select("key"), on="key", how="anti", maintain_order="left")
+    provenance = maker.provenance
+    return pl.concat([made, failed], how="diagonal").with_columns(
+        generator=pl.lit(name),
+        model=pl.lit(provenance["model"]),
+        revision=pl.lit(provenance["revision"]),
+        steps=pl.lit(provenance["steps"], pl.Int32),
+        guidance=pl.lit(provenance["guidance"], pl.Float32),
+        scheduler=pl.lit(provenance["scheduler"]),
+        plan=canonical(maker.inputs),
+        fingerprint=pl.lit(maker.fingerprint),
+    )
+
+
+def all_of(images: Mapping[str, pl.LazyFrame], settings: Portraits) -> pl.LazyFrame:
+    """The images of all generators that the settings name, in their order."""
+    return pl.concat([images[name] for name in settings.generators])
+
+
+def seen(images: pl.LazyFrame, maker: Maker, make: Make) -> pl.LazyFrame:
+    """What a maker that looks at images says of each, by the image's ``key``; failed images are absent."""
+    plan = images.filter(pl.col("image_sha256").is_not_null()).select("image_sha256", "image", sample="key")
+    return make(plan, maker).select(pl.col("sample").alias("key"), *maker.schema.names)

@@ -1,0 +1,64 @@
+"""Make published portraits anew from what they say of themselves, to compare with what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+import pyarrow as pa
+
+from assets.portraits import makers
+from assets.portraits.annotations import PROBABILITIES, SAID, consensus
+from assets.resources import Workshop
+from assets.samples import make
+from corpusmith.errors import UserError
+from corpusmith.settings import Portraits
+from corpusmith.work.plan import keys
+
+JUDGED = ("emotion_seen", *PROBABILITIES, "intensity", "quality")
+
+
+def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """A function from release rows of one fingerprint to the same rows made anew: key, image, its digest, JUDGED.
+
+    An image is drawn in a batch of the recorded shape; annotators look at the published image again, people do not.
+    Nothing is read from the ledger. Raises UserError when a row was made by another model or version than is here.
+    """
+    settings = workshop.settings.portraits
+
+    def remake(rows: pl.DataFrame) -> pl.DataFrame:
+        generator = _generator(rows["fingerprint"][0], settings)
+        inputs = pl.DataFrame([dict(row) for row in rows["plan"].str.json_decode(infer_schema_length=None)])
+        anew = inputs.with_columns(keys(inputs, generator.fingerprint, generator.inputs), rows["batch"])
+        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([generator.remake(_batch(anew))])))
+        images = pl.DataFrame({"key": anew["key"]}).hstack(drawn.select("image", "image_sha256", "seed"))
+        by_people = rows.filter("human").select("key", *JUDGED)
+        said = pl.concat([judged(rows.filter(~pl.col("human")), settings), by_people])
+        return images.join(said, on="key", how="left", maintain_order="left")
+
+    return remake
+
+
+def judged(rows: pl.DataFrame, settings: Portraits) -> pl.DataFrame:
+    """What the annotators see in published images: key and JUDGED."""
+    said = []
+    for name in settings.annotators:
+        read = make(rows, makers.perceiver(name, settings.servers))
+        said.append(rows.select("key").hstack(read.select(SAID)).with_columns(annotator=pl.lit(name), human=False))
+    return consensus(pl.concat(said).lazy()).select("key", *JUDGED).collect()
+
+
+def _generator(fingerprint: str, settings: Portraits) -> makers.Generator:
+    here = {found.fingerprint: found for found in map(makers.generator, settings.generators)}
+    if fingerprint not in here:
+        raise UserError(
+            f"these rows were made by {fingerprint}; here are {', '.join(here)}: "
+            "use the profile and the version of corpusmith that the manifest names"
+        )
+    return here[fingerprint]
+
+
+def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in table.schema]
+    return table.cast(pa.schema(narrow)).combine_chunks().to_batches()[0]
