@@ -44,6 +44,12 @@ def classes() -> tuple[str, ...]:
     return tuple(words()["classes"])
 
 
+@cache
+def kinds() -> dict[str, Any]:
+    """What objects.yaml says of each class and, after them, of each other thing that scenes show."""
+    return {**words()["classes"], **words()["others"]}
+
+
 def traits(rows: int, seed: int) -> pl.DataFrame:
     """What to draw, balanced over the classes, in random order.
 
@@ -100,7 +106,7 @@ def place(
     label: int = 0,
 ) -> None:
     """Draw an object around (x, y), in pixels of the canvas, and its label on ``labels``, as a Pen does."""
-    kind = (words()["classes"] | words()["others"])[name]
+    kind = kinds()[name]
     pen = Pen(canvas, view(rng, x, y, radius, kind["turn"]), labels, label)
     SHAPES[name](pen, near(_paint(colour or rng.choice(kind["colours"])), rng), rng)
 
@@ -112,10 +118,10 @@ def article(thing: pl.Expr, a: str = "a") -> pl.Expr:
 
 def colours(names: np.ndarray[Any, Any], rng: np.random.Generator) -> pl.Series:
     """For each name a colour it may be painted in; null now and then, and always where there is but one."""
-    kinds: dict[str, Any] = words()["classes"] | words()["others"]
-    ways, which = np.unique(names, return_inverse=True)
-    many = np.array([len(kinds[way]["colours"]) for way in ways])
-    grid = np.array([np.resize(kinds[way]["colours"], many.max()) for way in ways])
+    ways = sorted(kinds())
+    which = np.searchsorted(ways, names)
+    many = np.array([len(kinds()[way]["colours"]) for way in ways])
+    grid = np.array([np.resize(kinds()[way]["colours"], many.max()) for way in ways])
     drawn = (rng.random(len(names)) * many[which]).astype(np.int64)
     return maybe(grid[which, drawn], (many[which] == 1) | (rng.random(len(names)) < UNSAID))
 

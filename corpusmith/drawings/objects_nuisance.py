@@ -68,10 +68,9 @@ def _grain(number: int) -> Image.Image:
 
     rng = np.random.default_rng(number)
     fine = rng.normal(0, 1.5 + number % 4, (SIZE, SIZE, 3))
-    coarse = np.kron(rng.normal(0, 1 + number // 2, (8, 8, 1)), np.ones((8, 8, 1)))
-    patches = np.asarray(Image.fromarray((coarse[:, :, 0] * 8 + 128).clip(0, 255).astype(np.uint8)).resize((8, 8)))
-    soft = np.asarray(Image.fromarray(patches).resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float64) - 128
-    return Image.fromarray((fine + soft[:, :, None] / 8 + 128).clip(0, 255).astype(np.uint8))
+    patches = Image.fromarray(rng.normal(128, 1 + number // 2, (8, 8)).astype(np.float32))
+    soft = np.asarray(patches.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    return Image.fromarray((fine + soft[:, :, None]).clip(0, 255).astype(np.uint8))
 
 
 def _muted(rng: random.Random) -> Colour:

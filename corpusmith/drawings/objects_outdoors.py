@@ -64,9 +64,10 @@ def sailboat(pen: Pen, colour: Colour, rng: random.Random) -> None:
     """A hull with a mast and two sails."""
     sail = rng.choice((WHITE, WHITE, (250, 228, 180), shade(colour, 0.5)))
     pen.stroke(((0, -1), (0, 0.55)), 0.06, (96, 62, 36))
-    pen.polygon(smooth([(0.06, -0.92), (0.55, -0.2), (0.78, 0.36), (0.06, 0.36)], 4)[:12], sail)
-    pen.polygon(((0.06, -0.92), (0.8, 0.36), (0.06, 0.36)), sail)
-    pen.polygon(((-0.06, -0.8), (-0.68, 0.36), (-0.06, 0.36)), shade(sail, -0.15))
+    pen.polygon(((0.03, -1), (0.88, 0.4), (0.03, 0.4)), shade(sail, -0.4))
+    pen.polygon(((0.07, -0.88), (0.8, 0.36), (0.07, 0.36)), sail)
+    pen.polygon(((-0.03, -0.88), (-0.76, 0.4), (-0.03, 0.4)), shade(sail, -0.4))
+    pen.polygon(((-0.07, -0.74), (-0.66, 0.36), (-0.07, 0.36)), shade(sail, -0.12))
     pen.polygon(((-0.95, 0.48), (0.98, 0.48), (0.66, 0.95), (-0.62, 0.95)), shade(colour, -0.2))
     pen.polygon(((-0.95, 0.48), (0.98, 0.48), (0.88, 0.64), (-0.85, 0.64)), colour)
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from corpusmith.drawings.canvas import SCALE, SIZE, Pixels
-from corpusmith.drawings.objects import UNSAID, article, colours, maybe, place, words
+from corpusmith.drawings.objects import UNSAID, article, colours, kinds, maybe, place, words
 from corpusmith.drawings.objects_backgrounds import SIDE, background
 from corpusmith.drawings.objects_nuisance import developed
 
@@ -23,11 +23,6 @@ RADII: Final = {1: (0.42, 0.58), 2: (0.36, 0.48), 3: (0.32, 0.4)}
 """How large the objects of a scene are by their number; half the drawing's side is 1."""
 
 
-def names() -> tuple[str, ...]:
-    """What may stand in a scene: the classes of objects.yaml, then its others."""
-    return (*words()["classes"], *words()["others"])
-
-
 def traits(rows: int, seed: int) -> pl.DataFrame:
     """What to draw. Columns: objects (list of struct name, colour|null, place; left to right, names distinct),
     background|null, seed (u64), prompt.
@@ -35,8 +30,8 @@ def traits(rows: int, seed: int) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     count = rng.integers(1, MOST + 1, rows)
     scene = np.repeat(np.arange(rows), count)
-    rank = np.concatenate([np.arange(0), *(np.arange(n) for n in count)]) if rows else np.arange(0)
-    name = np.array(names())[rng.random((rows, len(names()))).argsort(axis=1)[scene, rank]]
+    rank = np.arange(len(scene)) - np.repeat(count.cumsum() - count, count)
+    name = np.array(list(kinds()))[rng.random((rows, len(kinds()))).argsort(axis=1)[scene, rank]]
     where = rng.random((rows, MOST)).argsort(axis=1)[scene, rank]
     placed = pl.DataFrame(
         {"scene": scene, "at": where, "name": name, "colour": colours(name, rng)},

@@ -22,9 +22,7 @@ def sketch(image: Image.Image, seed: int) -> Image.Image:
 
     rng = random.Random(seed)
     grey = _enlarged(image).filter(ImageFilter.GaussianBlur(rng.uniform(2.0, 3.2)))
-    # An edge of the lightness or of a colour: the strongest of the three channels.
-    red, green, blue = (_edges(channel) for channel in grey.split())
-    edges = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    edges = _edges(ImageOps.autocontrast(grey, cutoff=1))
     strength, floor = rng.uniform(5, 8), rng.randint(8, 14)
     lines = edges.point([255 - min(215, max(0, int((value - floor) * strength))) for value in range(256)])
     shaded = ImageOps.autocontrast(grey.convert("L")).point([255 if value > 84 else 0 for value in range(256)])
@@ -57,12 +55,12 @@ def rephotographed(image: Image.Image, seed: int) -> Image.Image:
         _corners(large.size[0]), (1, 1, 1, -1, -1, -1, -1, 1), strict=True)]  # fmt: skip
     tilted = large.transform(large.size, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
     seen = tilted.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 4.0))).reduce(ENLARGED)
-    seen = ImageEnhance.Contrast(seen).enhance(rng.uniform(0.55, 0.9))
-    exposure, cast = rng.choice((rng.uniform(0.5, 0.8), rng.uniform(1.15, 1.5))), rng.uniform(-0.14, 0.14)
+    seen = ImageEnhance.Contrast(seen).enhance(rng.uniform(0.7, 0.95))
+    exposure, cast = rng.choice((rng.uniform(0.65, 0.85), rng.uniform(1.15, 1.4))), rng.uniform(-0.14, 0.14)
     gains = (exposure * (1 + cast), exposure, exposure * (1 - cast))
     seen = seen.point([min(255, int(value * gain)) for gain in gains for value in range(256)])
     glare = ImageChops.offset(_glare(side), rng.randrange(side), rng.randrange(side))
-    return _grained(ImageChops.screen(seen, glare), rng, rng.uniform(4, 12))
+    return _grained(ImageChops.screen(seen, glare), rng, rng.uniform(3, 9))
 
 
 SHIFTS: Final[Mapping[str, Callable[[Image.Image, int], Image.Image]]] = {
@@ -74,8 +72,8 @@ def _cartoon(image: Image.Image, rng: random.Random) -> Image.Image:
     from PIL import ImageChops, ImageEnhance, ImageFilter
 
     large = _enlarged(image).filter(ImageFilter.GaussianBlur(2.2))
-    edges = _edges(large.convert("L"))
-    floor = rng.randint(12, 18)
+    edges = _edges(large)
+    floor = rng.randint(24, 32)
     lines = edges.point([255 - min(255, max(0, (value - floor) * 9)) for value in range(256)])
     step = rng.choice((64, 85))
     flat = ImageEnhance.Color(large).enhance(rng.uniform(1.4, 2.0))
@@ -103,7 +101,7 @@ def _painting(image: Image.Image, rng: random.Random) -> Image.Image:
     from PIL import ImageChops, ImageEnhance, ImageFilter
 
     large = image.resize((image.size[0] * 2, image.size[1] * 2))
-    shaken = ImageChops.offset(large, rng.randint(0, 1), rng.randint(0, 1)).filter(ImageFilter.ModeFilter(7))
+    shaken = ImageChops.offset(large, rng.randint(0, 1), rng.randint(0, 1)).filter(ImageFilter.ModeFilter(9))
     strokes = ImageEnhance.Color(shaken.reduce(2)).enhance(rng.uniform(0.9, 1.7))
     cast = rng.uniform(-0.2, 0.2)
     gains = (1 + cast, 1.0, 1 - cast)
@@ -111,12 +109,15 @@ def _painting(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def _print(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Three inks from dark to light by lightness, as of a lino cut or a tattoo."""
-    from PIL import Image, ImageFilter, ImageOps
+    """Three inks by lightness, the darkest along edges as well, as of a lino cut or a tattoo."""
+    from PIL import Image, ImageChops, ImageFilter, ImageOps
 
-    grey = ImageOps.autocontrast(_enlarged(image).filter(ImageFilter.GaussianBlur(2.5)).convert("L"), cutoff=2)
+    large = _enlarged(image).filter(ImageFilter.GaussianBlur(2.5))
+    floor = rng.randint(34, 44)
+    lines = _edges(large).point([255 if value < floor else 0 for value in range(256)])
+    grey = ImageChops.darker(ImageOps.autocontrast(large.convert("L"), cutoff=2), lines)
     inks = rng.choice(_INKS)
-    low, high = rng.randint(70, 100), rng.randint(140, 175)
+    low, high = rng.randint(45, 80), rng.randint(125, 165)
     tones = [inks[0] if value < low else inks[1] if value < high else inks[2] for value in range(256)]
     return Image.merge("RGB", [grey.point([tone[c] for tone in tones]) for c in range(3)]).reduce(ENLARGED)
 
@@ -136,13 +137,14 @@ def _enlarged(image: Image.Image) -> Image.Image:
     return image.resize((width * ENLARGED, height * ENLARGED), Image.Resampling.BICUBIC)
 
 
-def _edges(channel: Image.Image) -> Image.Image:
-    """The size of the step between neighbours a few pixels apart, along either axis."""
+def _edges(image: Image.Image) -> Image.Image:
+    """The largest step, of any channel along either axis, between neighbours a few pixels apart: "L"."""
     from PIL import ImageChops
 
-    across = ImageChops.difference(ImageChops.offset(channel, 2, 0), ImageChops.offset(channel, -2, 0))
-    down = ImageChops.difference(ImageChops.offset(channel, 0, 2), ImageChops.offset(channel, 0, -2))
-    return ImageChops.lighter(across, down)
+    across = ImageChops.difference(ImageChops.offset(image, 2, 0), ImageChops.offset(image, -2, 0))
+    down = ImageChops.difference(ImageChops.offset(image, 0, 2), ImageChops.offset(image, 0, -2))
+    red, green, blue = ImageChops.lighter(across, down).split()
+    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
 
 
 def _grained(image: Image.Image, rng: random.Random, strength: float) -> Image.Image:
@@ -179,7 +181,7 @@ def _screen(side: int, number: int) -> Image.Image:
         angle, pitch = rng.uniform(0, np.pi), rng.uniform(14, 44)
         bent = down + 0.002 * rng.uniform(-1, 1) * across**2
         wave = np.sin((np.cos(angle) * across + np.sin(angle) * bent) * 2 * np.pi / pitch + phase)
-        bands.append(0.86 + 0.14 * wave)
+        bands.append(0.9 + 0.1 * wave)
     rows = np.where(down % 8 < 2, 0.82, 1.0)
     return Image.fromarray((np.stack(bands, axis=2) * rows[:, :, None] * 255).astype(np.uint8))
 
