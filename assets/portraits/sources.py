@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from assets.portraits import makers
 from assets.resources import Workshop
 
