@@ -90,7 +90,7 @@ def draw(row: Mapping[str, Any]) -> Image.Image:
     x, y = (SIDE / 2 + rng.uniform(-slack, slack) for _ in range(2))
     place(row["name"], row["colour"], canvas, rng, x, y, radius)
     if rng.random() < OCCLUDED:
-        occluder(canvas, rng)
+        occluder(canvas, rng, x, y, radius)
     return developed(canvas, rng)
 
 

@@ -34,19 +34,19 @@ def clutter(canvas: Image.Image, rng: random.Random) -> None:
             pen.stroke(((-1.4, -0.6), (1.4, 0.6)), 0.25, colour)
 
 
-def occluder(canvas: Image.Image, rng: random.Random) -> None:
-    """A plain thing drawn in front, which hides a part of the canvas near an edge."""
+def occluder(canvas: Image.Image, rng: random.Random, x: float, y: float, radius: float) -> None:
+    """A plain thing drawn in front of an object of that place and radius, in pixels: it hides a part, from one side."""
     colour = _muted(rng)
-    depth, along = rng.uniform(0.3, 0.5), rng.uniform(-0.6, 0.6)
-    turn = rng.choice((0, 90, 180, 270))
-    matrix = view(rng, SIDE / 2, SIDE / 2, SIDE / 2, 6)
-    angle = np.radians(turn)
-    matrix = matrix @ np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    pen = Pen(canvas, matrix)
+    angle = rng.uniform(0, 2 * np.pi)
+    half = rng.uniform(0.35, 0.6) * radius
+    away = radius * rng.uniform(0.6, 0.8) + half
+    pen = Pen(canvas, view(rng, x + away * np.cos(angle), y + away * np.sin(angle), half * 1.2, 180))
     if rng.random() < 0.5:
-        pen.disc(along, 1.1, 0.6, colour, depth + 0.1)
+        pen.disc(0, 0, 1, shade(colour, -0.15))
+        pen.disc(-0.1, -0.1, 0.8, colour)
     else:
-        pen.box(along - 0.35, 1 - depth, along + 0.35, 1.6, colour)
+        pen.box(-1, -1, 1, 1, shade(colour, -0.15))
+        pen.box(-1, -1, 1, 0.6, colour)
 
 
 def developed(canvas: Image.Image, rng: random.Random) -> Image.Image:

@@ -137,3 +137,14 @@ def test_some_attributes_are_left_unsaid() -> None:
 
 def test_an_empty_table_is_a_table() -> None:
     assert objects.traits(0, 1).columns == ROWS.columns
+
+
+def test_what_stands_in_front_hides_a_part_and_never_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ROWS.head(60).to_dicts()
+    monkeypatch.setattr(objects, "developed", lambda image, rng: canvas.finished(image))
+    monkeypatch.setattr(objects, "OCCLUDED", 0)
+    whole = [pixels(row) for row in rows]
+    monkeypatch.setattr(objects, "OCCLUDED", 1)
+    hidden = [(np.abs(pixels(row) - seen).max(axis=2) > 8).mean() for row, seen in zip(rows, whole, strict=True)]
+    assert 0.02 < np.median(hidden) < 0.3
+    assert max(hidden) < 0.5
