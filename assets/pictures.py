@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from html import escape
 
@@ -14,6 +15,7 @@ SHADES = {"natural": "#4f7cac", "rewritten": "#e0a458", "synthetic": "#7aa874"}
 PLAIN, REJECTED, INK, FAINT = "#4f7cac", "#c0605a", "#555555", "#dddddd"
 FONT = 'font-family="system-ui, sans-serif" font-size="12"'
 ROW, LEFT, BAR = 22, 120, 380
+THUMBNAIL, SHEET_COLUMNS = 80, 6
 
 
 def picture(name: str, table: pl.LazyFrame) -> str | None:
@@ -25,6 +27,8 @@ def picture(name: str, table: pl.LazyFrame) -> str | None:
         drawn = confusion_matrix(table.collect())
     elif name in ("labelled", "balanced"):
         drawn = class_balance(table)
+    elif name == "images":
+        drawn = contact_sheet(table)
     elif "reasons" in columns:
         drawn = reasons(table)
     else:
@@ -91,6 +95,33 @@ def confusion_matrix(scores: pl.DataFrame) -> str:
                 parts.append(_text(LEFT + column * 56 + 27, y + 15, f"{n:.0f}" if n else "", "middle", ink))
         top += 42 + len(EMOTIONS) * ROW + 16
     return _svg(LEFT + len(columns) * 56 + 10, top, parts) if parts else ""
+
+
+def contact_sheet(images: pl.LazyFrame) -> str:
+    """The first images of each emotion, small."""
+    made = images.select("key", "emotion", "image_sha256").drop_nulls("image_sha256").collect()
+    shown = made.group_by("emotion", maintain_order=True).head(SHEET_COLUMNS)["key"]
+    first = images.filter(pl.col("key").is_in(shown.implode())).select("emotion", "image").collect()
+    parts: list[str] = []
+    for row, ((emotion,), part) in enumerate(first.group_by("emotion", maintain_order=True)):
+        y = row * (THUMBNAIL + 4)
+        parts.append(_text(LEFT - 8, y + THUMBNAIL / 2, str(emotion), "end"))
+        for column, image in enumerate(part["image"].struct.field("bytes")):
+            source = base64.b64encode(_thumbnail(image)).decode()
+            size = f'x="{LEFT + column * (THUMBNAIL + 4)}" y="{y}" width="{THUMBNAIL}" height="{THUMBNAIL}"'
+            parts.append(f'<image {size} href="data:image/webp;base64,{source}"/>')
+    rows = first["emotion"].n_unique()
+    return _svg(LEFT + SHEET_COLUMNS * (THUMBNAIL + 4), rows * (THUMBNAIL + 4), parts) if parts else ""
+
+
+def _thumbnail(encoded: bytes) -> bytes:
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(encoded))
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    sink = io.BytesIO()
+    image.convert("RGB").save(sink, "WEBP", quality=75)
+    return sink.getvalue()
 
 
 def _bars(bars: dict[str, list[tuple[int, str]]], legend: dict[str, str] | None = None) -> str:

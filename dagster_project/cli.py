@@ -1,4 +1,4 @@
-"""The command line: build, preview, status, validate, verify, publish, pull, models."""
+"""The command line: build, preview, status, validate, verify, publish, pull, diff, models, annotate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 import corpusmith
 from corpusmith.errors import CorpusmithError, UserError
+from dagster_project import models
 from dagster_project.corpora import CORPORA, Corpus, corpus_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(models.app, name="models")
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
@@ -227,19 +229,28 @@ def pull(
 
 
 @app.command()
-def models(as_json: Json = False, debug: Debug = False) -> None:
-    """The house models that ship with corpusmith, with their measured quality."""
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A release folder.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one of the same corpus.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What changed between two releases: rows by key, counts and scores."""
     with told(debug):
-        from corpusmith.models.house import shipped
+        from corpusmith.release.diff import diff as compare
 
-        found = shipped()
+        found = compare(old, new)
+        counts, scores = (table.filter(table["delta"] != 0).to_dicts() for table in (found.counts, found.scores))
         if as_json:
-            return _print_json(found)
-        table = Table("model", "revision", "size", "measured")
-        for model in found:
-            measured = ", ".join(f"{name} {value:.3g}" for name, value in model["measured"].items())
-            table.add_row(model["name"], model["revision"][:12], f"{model['bytes'] / 1e6:.1f} MB", measured)
-        out.print(table)
+            said = {name: value for name, value in vars(found).items() if name not in ("counts", "scores")}
+            return _print_json({**said, "counts": counts, "scores": scores})
+        out.print(found.sentence())
+        for name, rows in (("counts", counts), ("scores", scores)):
+            if rows:
+                table = Table(*rows[0], title=name)
+                for row in rows:
+                    table.add_row(*("" if value is None else str(value) for value in row.values()))
+                out.print(table)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from assets.reddit import card as reddit_card
 from assets.reddit import checks as reddit_checks
 from assets.reddit import graph as reddit
-from assets.reddit.card import CARD
 from assets.resources import Workshop
 from corpusmith.settings import default_home, load
 from dagster_project import schedules
@@ -30,7 +30,8 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
 
 def tables(workshop: Workshop) -> Tables:
     """Where the tables between assets lie."""
-    return Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"), sentences=dict(CARD.columns))
+    sentences = {"reddit": dict(reddit_card.CARD.columns)}
+    return Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"), sentences=sentences)
 
 
 def default_workshop() -> Workshop:

@@ -19,25 +19,28 @@ if TYPE_CHECKING:
     from upath import UPath
 
 ROW_GROUP = 1 << 14  # a table is read in a stream, several row groups at once: small ones keep memory down
+IMAGE_ROW_GROUP = 1 << 7  # the same where a row is an image
 
 
 class Tables(PolarsParquetIOManager):
-    """dagster-polars' Parquet tables, written beside and renamed into place; ``sentences`` describe columns."""
+    """dagster-polars' Parquet tables, written beside and renamed into place; ``sentences``: by group and column."""
 
-    sentences: dict[str, str] = Field(default_factory=dict)
+    sentences: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     def sink_df_to_path(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         """Stream ``df`` to ``path``."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            df.sink_parquet(str(temporary), compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
+            rows = IMAGE_ROW_GROUP if "image" in df.collect_schema() else ROW_GROUP
+            df.sink_parquet(str(temporary), compression="zstd", compression_level=1, row_group_size=rows)
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
         table = pl.scan_parquet(str(path))
         seconds = time.perf_counter() - BEGAN.get()
-        context.add_output_metadata(describe(context.asset_key.path[-1], table, seconds, self.sentences))
+        group, name = context.asset_key.path
+        context.add_output_metadata(describe(name, table, seconds, self.sentences.get(group, {})))
 
     def scan_df_from_path(self, path: UPath, context: dg.InputContext) -> pl.LazyFrame:
         """The table, lazily. (dagster-polars 0.27 still passes an argument that polars 2 has dropped.)"""
