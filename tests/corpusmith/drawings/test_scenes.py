@@ -11,11 +11,11 @@ from corpusmith.drawings import canvas, objects, scenes
 from corpusmith.drawings.objects_backgrounds import SIDE
 from corpusmith.drawings.objects_pen import Pen, view
 
-ROWS = scenes.traits(300, 3)
+ROWS = scenes.traits(150, 3)
 
 
 def test_the_same_seed_makes_the_same_scenes() -> None:
-    again = scenes.traits(300, 3)
+    again = scenes.traits(150, 3)
     assert again.equals(ROWS)
     assert (canvas.render(again.head(20), scenes.draw) == canvas.render(ROWS.head(20), scenes.draw)).all()
 

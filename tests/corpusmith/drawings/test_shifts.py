@@ -3,7 +3,7 @@ import pytest
 
 from corpusmith.drawings import objects, shifts
 
-DRAWINGS = [objects.draw(row) for row in objects.traits(20, 4).to_dicts()]
+DRAWINGS = [objects.draw(row) for row in objects.traits(10, 4).to_dicts()]
 
 shift = pytest.mark.parametrize("name", shifts.SHIFTS)
 
