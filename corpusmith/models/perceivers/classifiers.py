@@ -31,6 +31,12 @@ UNSAFE: Final = {"nsfw", "unsafe", "porn", "hentai", "sexy"}
 SAFETY: Final = pa.schema([pa.field("safety", pa.float32())])
 """The probability that an image is safe for work, 0 to 1."""
 
+SEEN: Final = 0.5
+TAGS: Final = pa.schema(
+    [pa.field("tags", pa.list_(pa.string())), pa.field("tag_probabilities", pa.list_(pa.float32()))]
+)
+"""The labels of probability SEEN or more, the likeliest first, and their probabilities."""
+
 _EMOTION: Final = re.compile(rf"({'|'.join(EMOTIONS)})/([0-3])")
 _FACES: Final = re.compile(r"faces/([0-2])")
 _QUALITY: Final = "quality"
@@ -117,6 +123,32 @@ class Safety(ImageModel):
                 f"{sorted(UNSAFE)}, and no others"
             )
         return safe
+
+
+class Tagger(ImageModel):
+    """Says which of its labels an image shows, each on its own: the house judge of objects, or any multi-label one.
+
+    Raises ModelError: not to be had, or not a classifier.
+    """
+
+    schema = TAGS
+
+    def __init__(self, model: str = "house/object", revision: str | None = None, batch_rows: int = 512) -> None:
+        kind = "an image classifier with safetensors weights"
+        super().__init__("AutoModelForImageClassification", kind, model, revision, {}, batch_rows)
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The columns of TAGS for each row; raises on an image that cannot be opened."""
+        names, chances = np.array(labels_of(self.network.config)), self.read(opened(rows["image"]))
+        order = np.argsort(-chances, axis=1, kind="stable")
+        seen = [[place for place in row if chances[n, place] >= SEEN] for n, row in enumerate(order)]
+        tags = [names[row].tolist() for row in seen]
+        sure = [chances[n, row].tolist() for n, row in enumerate(seen)]
+        return pa.record_batch([pa.array(tags, TAGS.field(0).type), pa.array(sure, TAGS.field(1).type)], schema=TAGS)
+
+    def read(self, images: Sequence[Image]) -> Floats:
+        """The probability of every label, (n, labels), of images that are open, RGB."""
+        return sigmoid(self.over(images, lambda pixels: self.network(pixel_values=pixels).logits))
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,14 @@ class ZeroShot(ImageTextModel):
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The columns of READING for each row; raises on an image that cannot be opened."""
+        return self.read(opened(rows["image"]))
+
+    def read(self, images: Sequence[Image]) -> pa.RecordBatch:
+        """The columns of READING for images that are open, RGB."""
         emotions, degrees, embedded = self.classes
         scale = np.float32(self.network.logit_scale.exp().item())
-        alike = self.images(opened(rows["image"])) @ embedded.T
-        chances = softmax(np.asarray(scale * alike, np.float32))
-        return readings(*by_degree(chances, emotions, degrees))
+        alike = self.images(images) @ embedded.T
+        return readings(*by_degree(softmax(np.asarray(scale * alike, np.float32)), emotions, degrees))
 
     @cached_property
     def classes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Floats]:

@@ -1,0 +1,146 @@
+"""Trains the house CLIP: drawings of portraits, objects and scenes and their captions, in one space."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from assets.house.degrade import FAULTS, degraded, posed
+from assets.house.readers import SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from corpusmith.drawings import canvas, captions, objects, portraits, scenes
+from corpusmith.drawings.canvas import SIZE, Pixels
+from corpusmith.models.perceivers.clip import ensembles
+
+if TYPE_CHECKING:
+    import torch
+
+NAME: Final = "clip"
+STEPS: Final = 3_000
+RATE: Final = 2e-3
+ROWS: Final = 96  # pairs of a batch, which are each other's negatives
+PORTRAITS: Final = 72  # of them
+CHUNK: Final = 64  # batches whose drawings are made at once
+UNSAID: Final = (0.4, 0.8, 1.0)  # how much of a portrait its caption leaves out, by turns of a batch
+HARDEST: Final = 0.5  # strength of a fault
+LONGEST: Final = 64  # tokens of a caption
+SPECIAL: Final = ("<pad>", "<unk>", "<start>", "<end>")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures (n, 3, 64, 64), 0–1, tokens of their captions (n, length), and which captions are equal (n, n)."""
+
+    pictures: torch.Tensor
+    tokens: dict[str, torch.Tensor]
+    same: torch.Tensor
+
+
+def train(out_dir: Path, steps: int = STEPS) -> None:
+    """Write clip/ under ``out_dir``: fp16 weights, configs and the tokenizer."""
+    tokenizer = tokenizer_of(vocabulary())
+    with one_thread():
+        network = untrained(len(tokenizer))
+        fit(network, batches(tokenizer, steps), loss, steps, RATE)
+    ship(network, out_dir / NAME, tokenizer=tokenizer)
+
+
+def untrained(words: int) -> Any:
+    """The network with fresh weights, drawn by the model's seed."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(SEEDS[NAME])
+    sees = {"hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4}
+    reads = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ids = {
+        f"{name}_token_id": SPECIAL.index(f"<{said}>")
+        for name, said in (("pad", "pad"), ("bos", "start"), ("eos", "end"))
+    }
+    return CLIPModel(
+        CLIPConfig(
+            vision_config={**sees, "image_size": SIZE, "patch_size": 8},
+            text_config={**reads, "vocab_size": words, "max_position_embeddings": LONGEST, **ids},
+            projection_dim=64,
+        )
+    )
+
+
+def vocabulary() -> list[str]:
+    """Every word of the captions of many drawings, and of the prompts of a zero-shot reading, in alphabetical order."""
+    seed = SEEDS[NAME]
+    faces, full = portraits.traits(20_000, seed), ensembles().values()
+    said = [captions.portrait(faces), captions.portrait(portraits.mentioned(faces, 0.6, seed))]
+    said += [objects.traits(5_000, seed)["prompt"], scenes.traits(5_000, seed)["prompt"]]
+    said.append(pl.Series([prompt for prompts in full for prompt in prompts]))
+    words = pl.concat([one.rename("word") for one in said]).str.to_lowercase().str.extract_all(r"\w+|[^\w\s]+")
+    return sorted(words.explode().unique().drop_nulls().to_list())
+
+
+def tokenizer_of(words: list[str]) -> Any:
+    """A tokenizer of whole words, lower case, between SPECIAL's start and end."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    places = {word: place for place, word in enumerate((*SPECIAL, *words))}
+    whole = Tokenizer(models.WordLevel(places, unk_token="<unk>"))
+    whole.normalizer = normalizers.Lowercase()
+    whole.pre_tokenizer = pre_tokenizers.Whitespace()
+    whole.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[(name, places[name]) for name in ("<start>", "<end>")]
+    )
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<start>", "eos_token": "<end>"}
+    return PreTrainedTokenizerFast(tokenizer_object=whole, model_max_length=LONGEST, **special)
+
+
+def pairs(number: int, seed: int) -> tuple[Pixels, list[str]]:
+    """Drawings and captions of so many batches: in each, PORTRAITS portraits, then objects and scenes by halves."""
+    faces = portraits.traits(number * PORTRAITS, seed)
+    rest = number * (ROWS - PORTRAITS) // 2
+    things, views = objects.traits(rest, seed), scenes.traits(rest, seed)
+    said = [
+        captions.portrait(
+            portraits.mentioned(faces.slice(place * PORTRAITS, PORTRAITS), UNSAID[place % 3], seed + place)
+        )
+        for place in range(number)
+    ]
+    drawn = [(faces, portraits.draw), (things, objects.draw), (views, scenes.draw)]
+    pixels = [canvas.render(table, draw).reshape(number, -1, SIZE, SIZE, 3) for table, draw in drawn]
+    texts = [part["prompt"].to_numpy().reshape(number, -1) for part in (things, views)]
+    texts = [np.stack([part.to_numpy() for part in said]), *texts]
+    return np.concatenate(pixels, axis=1).reshape(-1, SIZE, SIZE, 3), np.concatenate(texts, axis=1).ravel().tolist()
+
+
+def batches(tokenizer: Any, steps: int) -> Iterator[Batch]:
+    """Batches of ROWS without end; the drawings are made anew all the time, by the model's own seeds."""
+    import torch
+
+    draw = np.random.default_rng(SEEDS[NAME])
+    for number in itertools.count():
+        place = number % CHUNK
+        if place == 0:
+            pixels, texts = pairs(CHUNK, SEEDS[NAME] + number)
+        rows = slice(place * ROWS, (place + 1) * ROWS)
+        strength = (HARDEST * worst(number, steps) * draw.random(ROWS)).astype(np.float32)
+        pictures = degraded(posed(tensor(pixels[rows]), draw, worst(number, steps)), strength, draw, tuple(FAULTS))
+        _, which = np.unique(texts[rows], return_inverse=True)
+        tokens = tokenizer(texts[rows], padding=True, truncation=True, return_tensors="pt")
+        asked = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+        yield Batch(pictures, asked, torch.from_numpy(which[:, None] == which[None]).float())
+
+
+def loss(network: Any, shown: Batch) -> torch.Tensor:
+    """Cross-entropy of pictures to captions and of captions to pictures (Radford et al. 2021, figure 3); a scalar.
+
+    Equal captions are each other's positives.
+    """
+    from torch.nn import functional
+
+    alike = network(pixel_values=normalised(shown.pictures), **shown.tokens).logits_per_image
+    wanted = shown.same / shown.same.sum(dim=1, keepdim=True)
+    return (functional.cross_entropy(alike, wanted) + functional.cross_entropy(alike.T, wanted)) / 2

@@ -1,0 +1,125 @@
+"""Trains the two house readers of expressions, a convolutional network and a transformer, on drawings of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from assets.house.expression_drawings import CLASSES, LABELS, UNITS, UNKNOWN, Batch, batch, drawn, empty
+from assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, worst
+from corpusmith.drawings import captions
+from corpusmith.drawings.canvas import SIZE
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK: Final = 8_192  # portraits that are drawn at once
+PASSES: Final = 2  # over them, before others are drawn
+OTHERS: Final = 2_048  # pictures without a face
+TRAITS_WEIGHT, FACES_WEIGHT, QUALITY_WEIGHT = 0.1, 0.3, 1.0  # of their losses, beside that of the expression
+FADING: Final = 0.8  # how much less the expression of a ruined picture counts
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one reader is made: steps of ROWS pictures, peak rate, and the faults that it learns to look through."""
+
+    steps: int
+    rate: float
+    faults: tuple[str, ...]
+    half: bool  # bfloat16 where it is faster
+
+
+RECIPES: Final = {
+    "expression-cnn": Recipe(4_000, 3e-3, ("blur", "soften", "noise", "jpeg", "warp", "ghost", "smear"), True),
+    "expression-vit": Recipe(6_000, 1.5e-3, ("soften", "blotches", "jpeg", "warp", "wash", "patches", "smear"), False),
+}
+
+
+def train(name: str, out_dir: Path, steps: int | None = None) -> None:
+    """Write the model ``name`` of RECIPES under ``out_dir``: fp16 weights, config.json and preprocessor_config.json.
+
+    One thread: the same machine makes the same weights each time.
+    """
+    recipe = RECIPES[name]
+    steps = steps or recipe.steps
+    with one_thread():
+        network = untrained(name)
+        network.aside = learner_of_traits(network)
+        fit(network, batches(name, recipe.faults, steps), loss, steps, recipe.rate, recipe.half)
+    del network.aside
+    ship(network, out_dir / name)
+
+
+def untrained(name: str) -> Any:
+    """The network with fresh weights, drawn by the model's seed."""
+    import torch
+    from transformers import ResNetConfig, ResNetForImageClassification, ViTConfig, ViTForImageClassification
+
+    torch.manual_seed(SEEDS[name])
+    labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: place for place, label in enumerate(LABELS)}}
+    if name == "expression-cnn":
+        shape = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 128], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+        return ResNetForImageClassification(ResNetConfig(**shape, **labels))
+    transformer = ViTConfig(
+        image_size=SIZE,
+        patch_size=8,
+        hidden_size=96,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=256,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,
+        **labels,
+    )
+    return ViTForImageClassification(transformer)
+
+
+def batches(name: str, faults: tuple[str, ...], steps: int) -> Iterator[Batch]:
+    """Batches of ROWS without end; the portraits are drawn anew all the time, by the model's own seeds."""
+    draw = np.random.default_rng(SEEDS[name])
+    others = empty(OTHERS, SEEDS[name])
+    for number in itertools.count():
+        if number % (PASSES * CHUNK // ROWS) == 0:
+            faces = drawn(CHUNK, SEEDS[name] + number)
+        rows = (number * ROWS + np.arange(ROWS)) % CHUNK
+        yield batch(faces[rows], others, draw, faults, worst(number, steps))
+
+
+def learner_of_traits(network: Any) -> Any:
+    """A layer beside the labels that must tell what a face was drawn from: learned along, then left out.
+
+    A class is one number of nineteen; the traits say much more about each drawing, and what they need is what the
+    classes need (multi-task learning, Caruana 1997).
+    """
+    import torch
+
+    width = getattr(network.config, "hidden_size", None) or network.config.hidden_sizes[-1]
+    return torch.nn.Linear(width, len(UNITS) + sum(len(captions.values(name)) for name in captions.ATTRIBUTES))
+
+
+def loss(network: Any, shown: Batch) -> torch.Tensor:
+    """Cross-entropy of expression (less where the picture is ruined) and of faces, binary of quality and traits."""
+    from torch.nn import functional
+
+    seen = network.base_model(pixel_values=normalised(shown.pictures))
+    features = seen.last_hidden_state[:, 0] if seen.pooler_output is None else seen.pooler_output.flatten(1)
+    logits = network.classifier(features).float()
+    classes = len(CLASSES)
+    single = shown.expression != UNKNOWN
+    weight = (1 - FADING * (1 - shown.quality)) * single
+    given = {"ignore_index": UNKNOWN, "reduction": "none"}
+    expression = functional.cross_entropy(logits[:, :classes], shown.expression, **given)
+    traits = functional.binary_cross_entropy_with_logits(
+        network.aside(features).float(), shown.traits, reduction="none"
+    ).sum(dim=1)
+    faces = functional.cross_entropy(logits[:, classes : classes + 3], shown.faces)
+    quality = functional.binary_cross_entropy_with_logits(logits[:, -1], shown.quality)
+    of_face = ((expression + TRAITS_WEIGHT * traits) * weight).sum() / weight.sum()
+    return of_face + FACES_WEIGHT * faces + QUALITY_WEIGHT * quality

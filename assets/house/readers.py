@@ -1,0 +1,132 @@
+"""How the house's models that look at drawings are trained and shipped: one loop, and one way to prepare pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from corpusmith.drawings.canvas import SIZE, Pixels
+
+if TYPE_CHECKING:
+    import torch
+
+Shown = TypeVar("Shown")
+
+SEEDS: Final = {
+    "expression-cnn": 1_000_000,
+    "expression-vit": 2_000_000,
+    "object": 3_000_000,
+    "clip": 4_000_000,
+    "held-out": 9_000_000,
+}
+"""The first seed of each model's drawings, a million for each: those of the generators lie below, so that no reader
+ever sees a drawing that a generator learned from, nor one that it is measured on."""
+
+ROWS: Final = 64  # of a batch
+WEIGHT_DECAY: Final = 0.05
+RAMP: Final = 0.3  # of the steps, in which the faults grow to their full strength
+MEAN, STD = 0.5, 0.25  # what pixels are normalised by, all channels alike
+
+
+def fit(
+    network: Any,
+    shown: Iterator[Shown],
+    loss: Callable[[Any, Shown], torch.Tensor],
+    steps: int,
+    rate: float,
+    half: bool = False,
+) -> None:
+    """Train by AdamW with a one-cycle rate on ``steps`` batches; ``half``: in bfloat16, where that is faster."""
+    import torch
+
+    network.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    for step, batch in zip(range(steps), shown, strict=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            cost = loss(network, batch)
+        optimizer.zero_grad(set_to_none=True)
+        cost.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            print(f"step {step} of {steps}: loss {cost.item():.3f}", flush=True)
+    network.eval()
+
+
+def worst(step: int, steps: int) -> float:
+    """How strong the faults of a step may be: a network first sees clean drawings."""
+    return min(1.0, step / (RAMP * steps))
+
+
+def tensor(pixels: Pixels) -> torch.Tensor:
+    """(n, h, w, 3) uint8 as (n, 3, h, w) in 0–1."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
+
+
+def normalised(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures (n, 3, h, w) in 0–1 as a network of the house is given them."""
+    import torch
+
+    return ((pictures - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The same weights each time on the same machine, and the other cores free."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def ship(network: Any, folder: Path, **saved: Any) -> None:
+    """Write fp16 safetensors, config.json, preprocessor_config.json, and what else is to be saved (a tokenizer)."""
+    import torch
+    from transformers import ViTImageProcessorPil
+
+    folder.mkdir(parents=True, exist_ok=True)
+    network.to(torch.float16).save_pretrained(folder)
+    network.float()
+    size = {"height": SIZE, "width": SIZE}
+    ViTImageProcessorPil(size=size, image_mean=[MEAN] * 3, image_std=[STD] * 3, resample=3).save_pretrained(folder)
+    for part in saved.values():
+        part.save_pretrained(folder)
+
+
+def describe(folder: Path, metrics: dict[str, Any], card: str) -> None:
+    """Write what was measured of a model, and its card, beside its weights."""
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def front_matter(task: str, tags: list[str]) -> str:
+    """The head of a card, as the Hub reads it."""
+    return f"---\nlicense: apache-2.0\npipeline_tag: {task}\ntags: [{', '.join((*tags, 'corpusmith'))}]\n---\n"
+
+
+def size(metrics: dict[str, Any]) -> str:
+    """What a card says of a model's size."""
+    return f"{metrics['parameters']:,} parameters, {metrics['bytes'] / 1e6:.2f} MB in fp16."
+
+
+def pixels(pictures: torch.Tensor) -> Pixels:
+    """(n, 3, h, w) in 0–1 as (n, h, w, 3) uint8."""
+    return (pictures.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte().numpy()
+
+
+def rounded(value: Any) -> float:
+    """Four decimals: more would say nothing."""
+    return round(float(value), 4)
