@@ -62,7 +62,7 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
     keys, made = [pl.Series("key", [], pl.String)], [NONE]
     batches = texts.select("key", "text").collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
     with path.open("wb") as file, ThreadPoolExecutor(cpu_count()) as pool:
-        for key, part in _ahead(pool, lambda batch: (batch["key"], shingles(batch["text"], words)), batches):
+        for key, part in ahead(pool, lambda batch: (batch["key"], shingles(batch["text"], words)), batches):
             part.hashes.tofile(file)
             np.add.at(counts, (part.hashes >> np.uint32(32 - COUNTERS)).astype(np.int64), np.uint32(1))
             keys.append(key)
@@ -73,7 +73,7 @@ def gather(texts: pl.LazyFrame, words: int, folder: Path) -> Sets:
     return Sets(pl.concat(keys), sizes.astype(np.int64), digests, parities, starts, hashes, counts)
 
 
-def _ahead(pool: ThreadPoolExecutor, make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+def ahead(pool: ThreadPoolExecutor, make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
     """What ``make`` makes of each item, in order, with a few being made in threads ahead of what is asked for."""
     waiting: deque[Future[Made]] = deque()
     for item in items:
@@ -96,7 +96,7 @@ def shared(sets: Sets, rows: Rows, threshold: float, folder: Path) -> Iterator[t
     edges = np.arange(1, BANDS, dtype=np.uint64) << np.uint64(60)
     with ThreadPoolExecutor(cpu_count()) as pool:
         slices = [rows[start : start + SLICE_ROWS] for start in range(0, len(rows), SLICE_ROWS)]
-        for prefix in _ahead(pool, lambda part: _prefixes(sets, part, threshold), slices):
+        for prefix in ahead(pool, lambda part: _prefixes(sets, part, threshold), slices):
             for file, part in zip(files, np.split(prefix, np.searchsorted(prefix, edges)), strict=True):
                 part.tofile(file)
     for file, path in zip(files, paths, strict=True):
@@ -115,14 +115,14 @@ def shared(sets: Sets, rows: Rows, threshold: float, folder: Path) -> Iterator[t
 def _prefixes(sets: Sets, rows: Rows, threshold: float) -> npt.NDArray[np.uint64]:
     """The rarest shingles of each row, as shingle << 32 | row, sorted."""
     sizes = sets.sizes[rows]
-    hashes = sets.hashes[_ranges(sets.starts[rows], sizes)]
+    hashes = sets.hashes[ranges(sets.starts[rows], sizes)]
     counts = np.minimum(sets.counts[hashes >> np.uint32(32 - COUNTERS)], MOST)
     keys = np.repeat(np.arange(len(rows), dtype=np.uint64) << np.uint64(52), sizes)
     keys |= counts.astype(np.uint64) << np.uint64(32)
     keys |= hashes
     keys.sort()
     lengths = sizes - np.ceil(threshold * sizes - SLACK).astype(np.int64) + 1
-    keys = keys[_ranges(sizes.cumsum() - sizes, lengths)]
+    keys = keys[ranges(sizes.cumsum() - sizes, lengths)]
     row = np.repeat(rows.astype(np.uint64), lengths)
     often = (keys >> np.uint64(32)) & np.uint64(MOST) > 1
     prefix = keys[often] << np.uint64(32) | row[often]
@@ -146,18 +146,18 @@ def across(shingle: npt.NDArray[np.uint32], row: Rows, label: Rows) -> Iterator[
     group_ends = _run_ends(shingle[1:] != shingle[:-1])
     label_ends = _run_ends((shingle[1:] != shingle[:-1]) | (label[1:] != label[:-1]))
     partners = group_ends - label_ends
-    for part in np.split(np.arange(len(row)), _cuts(partners, PAIRS_AT_ONCE)):
+    for part in np.split(np.arange(len(row)), cuts(partners, PAIRS_AT_ONCE)):
         left = np.repeat(row[part], partners[part])
-        right = row[_ranges(label_ends[part], partners[part])]
+        right = row[ranges(label_ends[part], partners[part])]
         if len(left):
             yield left, right
 
 
 def jaccard(sets: Sets, left: Rows, right: Rows) -> Floats:
     """The Jaccard similarity of each pair of rows, exact but for 32-bit hash collisions; shape (pairs,)."""
-    cuts = _cuts(sets.sizes[left] + sets.sizes[right], SHINGLES_AT_ONCE)
+    places = cuts(sets.sizes[left] + sets.sizes[right], SHINGLES_AT_ONCE)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        parts = pool.map(_jaccard, [sets] * (len(cuts) + 1), np.split(left, cuts), np.split(right, cuts))
+        parts = pool.map(_jaccard, [sets] * (len(places) + 1), np.split(left, places), np.split(right, places))
         return np.concatenate(list(parts))
 
 
@@ -172,7 +172,7 @@ def _jaccard(sets: Sets, left: Rows, right: Rows) -> Floats:
 
 def _tagged(sets: Sets, rows: Rows, tags: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The shingles of all rows, each under the tag of its row."""
-    return np.repeat(tags, sets.sizes[rows]) | sets.hashes[_ranges(sets.starts[rows], sets.sizes[rows])]
+    return np.repeat(tags, sets.sizes[rows]) | sets.hashes[ranges(sets.starts[rows], sets.sizes[rows])]
 
 
 def similar(sets: Sets, left: Rows, right: Rows, threshold: float) -> tuple[Rows, Rows, Floats]:
@@ -194,13 +194,13 @@ def _may_be_similar(sets: Sets, left: Rows, right: Rows, threshold: float) -> np
     return possible
 
 
-def _cuts(work: Rows, at_once: int) -> Rows:
+def cuts(work: Rows, at_once: int) -> Rows:
     """Where to cut an array, given the work that each element makes, so that a part makes about ``at_once``."""
     total = work.cumsum()
     return np.searchsorted(total, np.arange(at_once, total[-1] if len(total) else 0, at_once))
 
 
-def _ranges(starts: Rows, lengths: Rows) -> Rows:
+def ranges(starts: Rows, lengths: Rows) -> Rows:
     """The numbers starts[0], starts[0] + 1, … for lengths[0] numbers, then those from starts[1], and so on."""
     ends = lengths.cumsum()
     return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
