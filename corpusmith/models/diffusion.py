@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from corpusmith.errors import ModelError
 from corpusmith.models.catalog import DIFFUSION, Entry, Role
-from corpusmith.models.loading import explained, folder_of, hardware, revision_of
+from corpusmith.models.loading import explained, folder_of, hardware, name_in_cache, revision_of
 from corpusmith.models.preflight import pipeline_class, preflight
 
 AUTO: Final = {"text_to_image": "Text2Image", "image_to_image": "Image2Image", "inpaint": "Inpainting"}
@@ -144,6 +144,7 @@ def _absent(folder: Path) -> dict[str, None]:
 def _downloaded(entry: Entry, revision: str) -> Path:
     from diffusers import DiffusionPipeline
 
+    name_in_cache(entry.repository, entry.revision, "model_index.json")
     options = {"variant": entry.variant, "use_safetensors": True, "trust_remote_code": False}
     return Path(DiffusionPipeline.download(entry.repository, revision=revision, **options))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from corpusmith.errors import ModelError
-from corpusmith.models.loading import explained, folder_of, hardware, revision_of
+from corpusmith.models.loading import explained, folder_of, hardware, name_in_cache, revision_of
 
 READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # of a repository: no code, no pickles
 
@@ -41,7 +41,7 @@ def load(name: str, revision: str | None = None) -> Language:
     commit = revision_of(name, revision)
     runs_on = hardware()
     with explained(name):
-        folder = folder_of(name) or _downloaded(name, commit)
+        folder = folder_of(name) or _downloaded(name, commit, revision)
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{name}: {folder} has no *.safetensors; pickled weights are not loaded, convert them")
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -54,7 +54,8 @@ def load(name: str, revision: str | None = None) -> Language:
     return Language(name, commit, model.to(runs_on["device"]).eval(), tokenizer, **runs_on)
 
 
-def _downloaded(name: str, commit: str) -> Path:
+def _downloaded(name: str, commit: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
+    name_in_cache(name, revision, "config.json")
     return Path(snapshot_download(name, revision=commit, allow_patterns=READ))

@@ -93,6 +93,13 @@ def _http_error() -> type[Exception]:
     return next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
 
 
+def name_in_cache(name: str, revision: str | None, index: str) -> None:
+    """Let the cache know which commit a branch is, so that it is found offline: a download by commit does not."""
+    from huggingface_hub import hf_hub_download
+
+    hf_hub_download(name, index, revision=revision)
+
+
 @contextmanager
 def explained(name: str, kind: str = "a causal language model that transformers knows") -> Iterator[None]:
     """The ways in which a model cannot be had, as one ModelError that says what to do; ``kind``: what was expected."""

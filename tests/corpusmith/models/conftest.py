@@ -1,10 +1,15 @@
-"""Tiny random pipelines in the formats of the published ones, and catalog entries that open them."""
+"""Tiny random pipelines in the formats of the published ones, catalog entries that open them, and a Hub of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -100,6 +105,37 @@ def flow_pipeline(seed: int) -> Any:
     return StableDiffusion3Pipeline(transformer, scheduler, autoencoder(4), *encoders)
 
 
+def distilled_pipeline(seed: int) -> Any:
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import T5Config, T5EncoderModel
+
+    torch.manual_seed(seed)
+    transformer = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        axes_dims_rope=(4, 4, 8),
+        guidance_embeds=True,
+    )
+    t5 = T5EncoderModel(T5Config(vocab_size=32, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=4))
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    return FluxPipeline(scheduler, autoencoder(4), text_encoder(), tokenizer(), t5, tokenizer(), transformer)
+
+
+@pytest.fixture(scope="session")
+def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A FLUX pipeline of 64 px whose transformer takes the guidance as an input."""
+    folder = tmp_path_factory.mktemp("pipelines") / "flux"
+    distilled_pipeline(0).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def unet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Stable Diffusion pipeline of 64 px, whose UNet has an early variant as well."""
@@ -137,3 +173,106 @@ def entry_of() -> Callable[..., Entry]:
         return Entry(**(plain | fields))
 
     return entry
+
+
+class Hub:
+    """A server that speaks what huggingface_hub asks of a repository: folders by name, some of them gated."""
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    token = "hf_that_opens_all"
+
+    def __init__(self) -> None:
+        self.folders: dict[str, Path] = {}
+        self.gated: set[str] = set()
+        self.cards: dict[str, dict[str, str]] = {}
+        self.fetched: list[str] = []
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                hub.answer(self)
+
+            do_HEAD = do_GET  # noqa: N815 - the server calls it so
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = unquote(urlsplit(request.path).path)
+        name = next((name for name in self.folders if f"/{name}/" in f"{path}/"), None)
+        if name is None:
+            return self.refuse(request, 404, "RepoNotFound")
+        open_ = name not in self.gated or request.headers.get("Authorization") == f"Bearer {self.token}"
+        rest = path.partition(name)[2].strip("/")
+        kind, _, tail = rest.partition("/")
+        if kind == "resolve":
+            file = tail.partition("/")[2]
+            found = self.folders[name] / file
+            if not found.is_file():
+                return self.refuse(request, 404, "EntryNotFound")
+            if not open_:
+                return self.refuse(request, 403, "GatedRepo")
+            if request.command == "GET":
+                self.fetched.append(f"{name}/{file}")
+            return self.send(request, found.read_bytes())
+        if kind == "auth-check":
+            return self.send(request, b"{}") if open_ else self.refuse(request, 403, "GatedRepo")
+        if kind in ("revision", "tree") and tail not in ("main", self.commit):
+            return self.refuse(request, 404, "RevisionNotFound")
+        files = sorted(file for file in self.folders[name].rglob("*") if file.is_file())
+        names = [file.relative_to(self.folders[name]).as_posix() for file in files]
+        if kind == "tree":
+            sizes = [file.stat().st_size for file in files]
+            told: Any = [
+                {"type": "file", "path": file, "size": size, "oid": file}
+                for file, size in zip(names, sizes, strict=True)
+            ]
+        else:
+            siblings = [{"rfilename": file} for file in names]
+            gated = "auto" if name in self.gated else False
+            card = self.cards.get(name, {"license": "apache-2.0"})
+            told = {"id": name, "sha": self.commit, "gated": gated, "siblings": siblings, "cardData": card, "tags": []}
+        self.send(request, json.dumps(told).encode(), "application/json")
+
+    def send(self, request: BaseHTTPRequestHandler, body: bytes, kind: str = "application/octet-stream") -> None:
+        request.send_response(200)
+        headers = {"Content-Type": kind, "Content-Length": len(body), "X-Repo-Commit": self.commit}
+        for header, value in (headers | {"ETag": f'"{hashlib.sha1(body).hexdigest()}"'}).items():
+            request.send_header(header, str(value))
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body)
+
+    def refuse(self, request: BaseHTTPRequestHandler, status: int, code: str) -> None:
+        request.send_response(status)
+        request.send_header("X-Error-Code", code)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+
+@pytest.fixture
+def model_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """An empty Hub with an empty cache and no token."""
+    from huggingface_hub import constants, hf_api
+
+    from corpusmith.models import loading
+
+    hub = Hub()
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(hf_api.api, "endpoint", hub.endpoint)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    loading.revision_of.cache_clear()
+    yield hub
+    loading.revision_of.cache_clear()
+    hub.server.shutdown()
+    hub.server.server_close()
