@@ -1,4 +1,4 @@
-"""What the tables of a Reddit release hold: each column's type, what it says, and which rows must have it."""
+"""What the tables of each corpus's release hold: each column's type, what it says, and which rows must have it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from corpusmith.curate.balance import ORIGINS
+from corpusmith.drawings.captions import ATTRIBUTES
 from corpusmith.emotions import EMOTIONS
 
 EVERY: Final = ORIGINS
@@ -62,6 +63,122 @@ REJECTED: Final[dict[str, Column]] = {
     "reasons": Column(pl.List(pl.String()), "Why the row was rejected, as codes.", EVERY),
     "duplicate_of": Column(TEXT, "The key of the row that it repeats."),
 }
+
+
+GENERATED: Final = ("generated",)
+"""Where every row of a corpus was made by a model, this stands for all of them."""
+
+IMAGE, COUNT, WHOLE = pl.Struct({"bytes": pl.Binary(), "path": pl.String()}), pl.Int8(), pl.Int32()
+
+SAID: Final = pl.Struct(
+    {
+        "annotator": TEXT,
+        "emotion": TEXT,
+        **dict.fromkeys(PROBABILITIES, PROBABILITY),
+        "intensity": PROBABILITY,
+        "quality": PROBABILITY,
+        "human": pl.Boolean(),
+    }
+)
+"""What one annotator said of an image; null: it does not say."""
+
+PROMPT: Final[dict[str, Column]] = {
+    "prompt_id": Column(TEXT, "Which prompt it is; the same for every generator.", GENERATED),
+    "prompt": Column(TEXT, "What the generator was asked for.", GENERATED),
+    "emotion": Column(TEXT, "The emotion that was asked for, in the words of the corpus's vocabulary.", GENERATED),
+    "ekman": Column(TEXT, "The same in Ekman's words, in which annotators and perceivers answer.", GENERATED),
+    "polarity": Column(TEXT, "positive, negative, ambiguous (surprise) or neutral.", GENERATED),
+    "degree": Column(COUNT, "How strongly it was asked to show: 1 to 3; 0 for neutral.", GENERATED),
+    "asked_intensity": Column(PROBABILITY, "The same from 0 to 1.", GENERATED),
+    "shown": Column(COUNT, "Which of the emotion's two ways to show in a face was asked for.", GENERATED),
+    "word": Column(COUNT, "Which of the emotion's two words the prompt has.", GENERATED),
+    **{
+        name: Column(TEXT, f"Asked for in the prompt: {said}.")
+        for name, said in zip(
+            ATTRIBUTES,
+            (
+                "who is shown",
+                "the age",
+                "the skin",
+                "the hair",
+                "its colour; null for a bald head",
+                "glasses, or none",
+                "the place",
+                "the light",
+                "how much of the person is seen",
+                "where the head is turned",
+            ),
+            strict=True,
+        )
+    },
+}
+
+DRAWN: Final[dict[str, Column]] = {
+    "image": Column(IMAGE, "The image: its encoded bytes, and a file name.", GENERATED),
+    "image_sha256": Column(TEXT, "SHA-256 of the bytes.", GENERATED),
+    "width": Column(WHOLE, "Width in pixels.", GENERATED),
+    "height": Column(WHOLE, "Height in pixels.", GENERATED),
+    "mode": Column(TEXT, "How a pixel is stored: RGB.", GENERATED),
+    "generator": Column(TEXT, "Who drew it, by its name in the catalog of models.", GENERATED),
+    "model": Column(TEXT, "The generator's checkpoint.", GENERATED),
+    "revision": Column(TEXT, "Its resolved revision.", GENERATED),
+    "seed": Column(NUMBER, "The seed that the generator drew with; it comes from the key.", GENERATED),
+    "steps": Column(WHOLE, "Steps of the sampler.", GENERATED),
+    "guidance": Column(PROBABILITY, "Scale of the classifier-free guidance; null: none."),
+    "scheduler": Column(TEXT, "The sampler; null: the checkpoint's own."),
+    "batch": Column(WHOLE, "Images drawn in one pass with it, itself too: the last bit may depend on it.", GENERATED),
+    "plan": Column(TEXT, "What the generator was given, as JSON; it and the fingerprint decide the key.", GENERATED),
+    "fingerprint": Column(TEXT, "What made the row, as name:model@revision+settings.", GENERATED),
+}
+
+MEASURED: Final[dict[str, Column]] = {
+    "sharpness": Column(PROBABILITY, "Variance of the Laplacian, in squared grey levels.", GENERATED),
+    "brightness": Column(PROBABILITY, "Mean grey level, 0 to 1.", GENERATED),
+    "contrast": Column(PROBABILITY, "Standard deviation of the grey levels, 0 to 1.", GENERATED),
+    "colourfulness": Column(PROBABILITY, "Hasler and Süsstrunk's colourfulness, 0 to 1.", GENERATED),
+    "entropy": Column(PROBABILITY, "Of the grey levels, in bits.", GENERATED),
+    "brightness_bin": Column(COUNT, "Brightness in tenths, as EmoSet has it.", GENERATED),
+    "colourfulness_bin": Column(COUNT, "Colourfulness in tenths, as EmoSet has it.", GENERATED),
+    "phash": Column(pl.UInt64(), "A perceptual hash: images that look alike differ in a few bits.", GENERATED),
+    "faces": Column(COUNT, "Faces that a classifier sees: 0, 1, or 2 for several; null: it cannot tell."),
+    "safety": Column(PROBABILITY, "Probability that the image is safe to show; null: nobody was asked."),
+}
+
+SEEN: Final[dict[str, Column]] = {
+    "emotion_seen": Column(TEXT, "The likeliest emotion by the mean of the annotators, in Ekman's words."),
+    **{f"p_{e}": Column(PROBABILITY, f"The annotators' mean probability of {e}.") for e in EMOTIONS},
+    "intensity": Column(PROBABILITY, "How strongly it is seen, 0 to 1; the annotators' mean."),
+    "quality": Column(PROBABILITY, "How good the picture is, 0 to 1; the annotators' mean."),
+    "annotators": Column(WHOLE, "How many annotators these means are of.", GENERATED),
+    "human": Column(
+        pl.Boolean(), "Whether these annotators are people; models count only where no person looked.", GENERATED
+    ),
+    "annotations": Column(pl.List(SAID), "What each annotator, machine or person, said.", GENERATED),
+}
+
+KEY: Final = {"key": SAMPLE["key"]}
+
+PORTRAITS: Final[dict[str, Column]] = {
+    **KEY,
+    **DRAWN,
+    **PROMPT,
+    **MEASURED,
+    **SEEN,
+    "split": Column(TEXT, "train, validation or test; all images of a prompt are in one.", GENERATED),
+}
+
+PORTRAITS_REJECTED: Final[dict[str, Column]] = {
+    **KEY,
+    **{name: column._replace(required=()) for name, column in DRAWN.items() if name != "image"},
+    **PROMPT,
+    **{name: column._replace(required=()) for name, column in MEASURED.items()},
+    "generator": DRAWN["generator"],
+    "plan": DRAWN["plan"],
+    "fingerprint": DRAWN["fingerprint"],
+    "reasons": Column(pl.List(TEXT), "Why the image was rejected, as codes.", GENERATED),
+    "duplicate_of": Column(TEXT, "The key of the image that it repeats."),
+}
+"""Images of rejected rows stay in the ledger unless the release asks for them."""
 
 
 def schema(columns: dict[str, Column]) -> pl.Schema:

@@ -8,15 +8,34 @@ from typing import Any
 
 import polars as pl
 
+NATURAL = "natural"
+"""The origin of rows that no model made."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a recipe: what it does, to the rows of which origins, and for which reasons it rejects."""
+    """One step of a recipe: what it does, to the rows of which origins (all, if none), for which reasons it rejects."""
 
     name: str
     sentence: str
-    origins: tuple[str, ...]
+    origins: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """How the scores of a task are shown as a leaderboard: the best subject first, with ``rank`` and ``score``.
+
+    metrics: a sentence for each, in the order of the columns. by_label: those that are shown for each label as well.
+    by_degree: the one that is drawn against the asked degree, which is in thirds.
+    """
+
+    task: str
+    title: str
+    sentence: str
+    metrics: Mapping[str, str]
+    by_label: tuple[str, ...] = ()
+    by_degree: str | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +43,11 @@ class CardText:
     """What a corpus says about itself, in words; every number comes from the release.
 
     label: the column that the corpus is balanced by; labels: its values, in the order of tables and plots.
+    origin: the column that says who or what a row comes from; origins: its values, in order.
     columns: a sentence for each column. reasons: a sentence for each reason's code.
+    asked, seen: the columns of what a maker was asked for, and of what the judges saw (none: the label).
+    group: the column of what several origins were given alike: a line of the contact sheet. measures: number columns
+    whose spread is drawn. boards: the tasks of the scores that are leaderboards.
     """
 
     title: str
@@ -44,6 +67,12 @@ class CardText:
     columns: Mapping[str, str]
     reasons: Mapping[str, str]
     limits: tuple[str, ...]
+    origin: str = "origin"
+    asked: str = "target"
+    seen: str | None = None
+    group: str | None = None
+    measures: tuple[str, ...] = ()
+    boards: tuple[Board, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,9 +88,11 @@ class Source:
 class Release:
     """Everything that a release says.
 
-    rows: the fit rows, with key, text, origin, split and the label's column. rejected: the others, with reasons (a list
-    of codes). scores: corpusmith.score.scores.SCORES. made: rows that came in of each origin. makers: provenance by
-    fingerprint.
+    rows: the fit rows, with key, plan, fingerprint, split, and the columns of label and origin. What they hold goes by
+    type: texts are the column ``text``; images are structs of bytes and path, beside the SHA-256 of the bytes
+    (``image`` and ``image_sha256``). rejected: the others, with reasons (a list of codes); their images are shown in
+    the report, but released only with ``rejected_images``. scores: corpusmith.score.scores.SCORES. made: rows that
+    came in of each origin. makers: provenance by fingerprint.
     """
 
     corpus: str
@@ -74,3 +105,4 @@ class Release:
     makers: Mapping[str, Mapping[str, Any]]
     params: Mapping[str, Any]
     sources: Sequence[Source] = ()
+    rejected_images: bool = False
