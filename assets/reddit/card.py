@@ -71,6 +71,8 @@ SCORES: Final = {
     "metric": "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix).",
     "label": "The emotion that a per-class metric is of.",
     "predicted": "Of count: what rows of the label were taken for; empty for an unreadable answer.",
+    "degree": "The asked intensity that a score is of; null here.",
+    "other": "Of a comparison: what the subject is held against; null here.",
     "value": "The score; null for a share of nothing.",
     "low": "Lower end of its 95 % bootstrap interval.",
     "high": "Upper end of its 95 % bootstrap interval.",

@@ -59,6 +59,26 @@ def resampled(confusion: Ints, key: str, *, draws: int = DRAWS) -> Ints:
     return cells.reshape(draws, *confusion.shape)
 
 
+def weights(strata: Ints, key: str, *, draws: int = DRAWS) -> Floats:
+    """How often each item comes in each resample, shape (draws, n): of each stratum as many items as it has.
+
+    strata: the stratum of each item, (n,). A statistic that is a sum over items becomes one matrix product for all
+    resamples and all that is compared, and since all are given the same items, differences are paired (Efron &
+    Tibshirani 1993, section 8.3 for several samples); where an item stands for several rows, it is a cluster.
+    Raises ValueError when there are no items.
+    """
+    if not len(strata):
+        raise ValueError("expected at least one item to resample, found none")
+    random = generator(key)
+    counts = np.empty((draws, len(strata)))
+    for stratum in np.unique(strata):
+        places = np.flatnonzero(strata == stratum)
+        drawn = random.integers(0, len(places), size=(draws, len(places)))
+        cells = drawn + len(places) * np.arange(draws)[:, None]
+        counts[:, places] = np.bincount(cells.ravel(), minlength=draws * len(places)).reshape(draws, -1)
+    return counts
+
+
 def percentiles(values: Floats, level: float = LEVEL) -> tuple[float, float]:
     """The middle ``level`` of resampled values, shape (draws,); NaN ones (a share of nothing) are left out."""
     if np.isnan(values).all():

@@ -16,11 +16,11 @@ from corpusmith.score import bootstrap, metrics
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
-VERSION: Final = 1  # of how scores are computed: raise it when that changes
+VERSION: Final = 2  # of how scores are computed: raise it when that changes
 
 SCORES: Final = pl.Schema(
     {
-        "task": pl.String,  # probe, zero-shot, baseline
+        "task": pl.String,  # probe, zero-shot, baseline, generator, perceiver
         "subject": pl.String,  # what is scored, under the name that the settings give it
         "model": pl.String,  # the checkpoint that ran
         "revision": pl.String,
@@ -30,8 +30,10 @@ SCORES: Final = pl.Schema(
         "metric": pl.String,
         "label": pl.String,  # the emotion that a per-class metric is of
         "predicted": pl.String,  # of metric "count": what rows of the label were taken for; "": an unreadable answer
+        "degree": pl.Int8,  # the asked intensity that a value is of, in thirds; null: of all
+        "other": pl.String,  # of a comparison: the subject that this one is held against
         "value": pl.Float64,  # null: a share of nothing
-        "low": pl.Float64,  # 95 % bootstrap interval over the test rows
+        "low": pl.Float64,  # 95 % interval: bootstrap over the test rows; the metric says where it is another
         "high": pl.Float64,
         "n": pl.Int64,  # test rows behind the value
         "device": pl.String,
@@ -103,19 +105,29 @@ def overall(
     measures: Mapping[str, Callable[[Ints], Floats]] = OVERALL,
 ) -> list[dict[str, Any]]:
     """A row for each measure of a confusion matrix, (k, k) or (k, k + 1), with its interval; null of an empty one."""
+    if not matrix.sum():
+        return [score(measured, name, float("nan"), np.full(1, np.nan), 0) for name in measures]
+    return overall_of(measured, matrix, bootstrap.resampled(matrix, measured.key, draws=draws), measures)
+
+
+def overall_of(
+    measured: Measurement, matrix: Ints, resamples: Ints, measures: Mapping[str, Callable[[Ints], Floats]]
+) -> list[dict[str, Any]]:
+    """The same with resamples (draws, k, m) of one's own."""
     n = int(matrix.sum())
-    if not n:
-        return [_score(measured, name, float("nan"), np.full(1, np.nan), 0) for name in measures]
-    resamples = bootstrap.resampled(matrix, measured.key, draws=draws)
-    return [_score(measured, name, float(measure(matrix)), measure(resamples), n) for name, measure in measures.items()]
+    return [score(measured, name, float(measure(matrix)), measure(resamples), n) for name, measure in measures.items()]
 
 
 def by_class(measured: Measurement, matrix: Ints, draws: int) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each emotion with their intervals, and the confusion matrix as rows of counts."""
-    resamples = bootstrap.resampled(matrix, measured.key, draws=draws)
+    return by_class_of(measured, matrix, bootstrap.resampled(matrix, measured.key, draws=draws))
+
+
+def by_class_of(measured: Measurement, matrix: Ints, resamples: Ints) -> list[dict[str, Any]]:
+    """The same with resamples (draws, 7, 8) of one's own."""
     rows = matrix.sum(axis=1)
     scores = [
-        _score(measured, name, float(measure(matrix)[i]), measure(resamples)[:, i], int(rows[i])) | {"label": label}
+        score(measured, name, float(measure(matrix)[i]), measure(resamples)[:, i], int(rows[i]), label=label)
         for name, measure in BY_CLASS.items()
         for i, label in enumerate(EMOTIONS)
     ]
@@ -144,6 +156,9 @@ def confusion_of(scores: pl.DataFrame) -> Ints:
     return matrix
 
 
-def _score(measured: Measurement, metric: str, value: float, resampled: Floats, n: int) -> dict[str, Any]:
+def score(
+    measured: Measurement, metric: str, value: float, resampled: Floats, n: int, **columns: Any
+) -> dict[str, Any]:
+    """A row of SCORES with the middle 95 % of ``resampled`` values, (draws,), for its interval."""
     low, high = bootstrap.percentiles(resampled)
-    return {**measured.row, "metric": metric, "value": value, "low": low, "high": high, "n": n}
+    return {**measured.row, "metric": metric, "value": value, "low": low, "high": high, "n": n, **columns}
