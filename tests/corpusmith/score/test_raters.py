@@ -42,13 +42,13 @@ def consistent(seed: int, raters: int = CONSISTENT) -> np.ndarray:
 
 
 @given(st.integers(0, 999))  # of these seeds no panel is near a threshold
-@examples(max_examples=20)
+@examples(max_examples=5)
 def test_consistent_raters_are_kept(seed):
     assert rejected(panel(consistent(seed))) == []
 
 
 @given(st.integers(0, 999))  # of these seeds no panel is near a threshold
-@examples(max_examples=20)
+@examples(max_examples=5)
 def test_a_random_rater_among_consistent_ones_is_screened_out(seed):
     values = consistent(seed)
     values[3] = np.random.default_rng([seed, 1]).uniform(0, 1, IMAGES)
@@ -82,7 +82,7 @@ def by_the_letter(values: np.ndarray) -> list[tuple[int, int, bool]]:
 
 
 @given(st.integers(0, 2**32), st.integers(6, 30))
-@examples(max_examples=30)
+@examples(max_examples=10)
 def test_screening_is_what_the_recommendation_says(seed, raters):
     draws = np.random.default_rng(seed)
     values = np.clip(draws.normal(0.5, 0.05, (raters, 40)), 0, 1)

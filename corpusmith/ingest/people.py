@@ -1,0 +1,56 @@
+"""What people said of a corpus, kept in the home: their ratings as they were, and what follows from them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from corpusmith.ingest.ratings import merged
+from corpusmith.score import raters
+
+ANNOTATIONS: Final = raters.as_annotations(pl.DataFrame(schema=raters.OPINIONS)).schema
+
+
+def keep(home: Path, corpus: str, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Add ratings (RATINGS) to those kept, and return the opinions (OPINIONS) of the panel as it is now.
+
+    The ratings as they were read lie in .corpusmith/ratings/CORPUS/ratings.parquet: a panel may come in one after the
+    other, a rater may correct himself, and screening is applied once, to all. Beside them lie opinions.parquet; the
+    same as rows of the annotations table are .corpusmith/annotations/CORPUS/people.parquet.
+    """
+    folder = home / ".corpusmith" / "ratings" / corpus
+    panel = merged(kept(home, corpus), ratings)
+    opinions = raters.opinions(panel)
+    _write(panel, folder / "ratings.parquet")
+    _write(opinions, folder / "opinions.parquet")
+    _write(raters.as_annotations(opinions), _annotations(home, corpus))
+    return opinions
+
+
+def kept(home: Path, corpus: str) -> pl.DataFrame:
+    """All ratings (RATINGS) that were ever added."""
+    path = home / ".corpusmith" / "ratings" / corpus / "ratings.parquet"
+    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=raters.RATINGS)
+
+
+def said(home: Path, corpus: str) -> pl.LazyFrame:
+    """What people see in each image, as rows of the annotations table (ANNOTATIONS); none before the first ratings."""
+    path = _annotations(home, corpus)
+    return pl.scan_parquet(path) if path.is_file() else pl.LazyFrame(schema=ANNOTATIONS)
+
+
+def _annotations(home: Path, corpus: str) -> Path:
+    return home / ".corpusmith" / "annotations" / corpus / "people.parquet"
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        table.write_parquet(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
