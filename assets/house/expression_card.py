@@ -154,6 +154,7 @@ def card(name: str, metrics: dict[str, Any]) -> str:
         f"| emotion, faults of strength {name} | {said(found)} |"
         for name, found in faults["emotion_accuracy_by_strength"].items()
     )
+    unlearned = ", ".join(fault for fault in FAULTS if fault not in RECIPES[name].faults)
     return f"""{front_matter("image-classification", ["emotion", "faces"])}
 # {name}
 
@@ -197,7 +198,7 @@ Clean ones by degree: {by_degree}. Clean ones, a row for each true emotion:
 ## Limits
 
 - It knows drawings of one style. Of photographs or of other generators' pictures nothing is claimed.
-- The faults stand for what generation and storage do; half of the ten kinds were not in its training.
+- The faults stand for what generation and storage do. Kinds that it did not learn from: {unlearned}.
 - Quality is a strength of known faults, not a person's opinion.
 - Not for judging people.
 """

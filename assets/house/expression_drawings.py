@@ -100,10 +100,13 @@ def _place(row: Any) -> Any:
     return backgrounds.lit(canvas.finished(board), row["light"])
 
 
-def batch(faces: Portraits, others: Pixels, draw: Draw, faults: tuple[str, ...], worst: float = 1.0) -> Batch:
+def batch(
+    faces: Portraits, others: Pixels, draw: Draw, faults: tuple[str, ...], worst: float = 1.0, moved: float = 1.0
+) -> Batch:
     """One picture for each portrait of ``faces``: itself, it beside another, or one of ``others`` in its place.
 
-    CLEAN of them are left alone, the others have ``faults`` of strengths up to ``worst``.
+    CLEAN of them are left alone, the others have ``faults`` of strengths up to ``worst``; all are moved
+    and turned by a share ``moved`` of the most.
     """
     import torch
 
@@ -115,7 +118,7 @@ def batch(faces: Portraits, others: Pixels, draw: Draw, faults: tuple[str, ...],
     pictures[none] = tensor(others[draw.integers(len(others), size=none.sum())])
     strength = np.where(draw.random(n) < CLEAN, 0, worst * draw.random(n)).astype(np.float32)
     return Batch(
-        degraded(posed(pictures, draw, worst), strength, draw, faults),
+        degraded(posed(pictures, draw, moved), strength, draw, faults),
         torch.from_numpy(np.where(double | none, UNKNOWN, faces.expression)),
         torch.from_numpy(np.where(none, 0, np.where(double, 2, 1))),
         torch.from_numpy(1 - strength),

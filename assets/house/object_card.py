@@ -12,7 +12,7 @@ from assets.house.degrade import FAULTS, degraded
 from assets.house.expression_card import said, share
 from assets.house.object_judge import HARDEST, NAME, STEPS, Marks, drawn
 from assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
-from corpusmith.drawings import objects, scenes
+from corpusmith.drawings import objects
 from corpusmith.drawings.canvas import Pixels
 from corpusmith.models.perceivers.classifiers import Tagger
 
@@ -42,14 +42,14 @@ def measure(folder: Path, rows: int = HELD_OUT) -> dict[str, Any]:
             "precision": share(present[found], "precision"),
             "all_right": share((found == present).all(axis=1), "scenes"),
             "recall_by_name": {
-                name: rounded(found[present[:, place], place].mean()) for place, name in enumerate(scenes.names())
+                name: rounded(found[present[:, place], place].mean()) for place, name in enumerate(objects.kinds())
             },
         },
     }
 
 
 def believed(tagger: Tagger, images: Pixels) -> Marks:
-    """The probability of each name of scenes.names(), (n, names)."""
+    """The probability of each name of objects.kinds(), (n, names)."""
     return tagger.read([Image.fromarray(image) for image in images])
 
 
@@ -65,7 +65,7 @@ def card(metrics: dict[str, Any]) -> str:
     return f"""{front_matter("image-classification", ["objects"])}
 # {NAME}
 
-Which of {len(scenes.names())} things are to be seen in a drawing of 64 by 64 pixels: a probability for each, by a
+Which of {len(objects.kinds())} things are to be seen in a drawing of 64 by 64 pixels: a probability for each, by a
 ResNet (`ResNetForImageClassification`, multi-label). {size(metrics)}
 Made by `assets/house/object_judge.py`; every number below was measured by the project on drawings of other seeds.
 

@@ -32,7 +32,7 @@ HARDEST: Final = 0.8  # strength of a fault: past it nothing can be told
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (n, 3, 64, 64), 0–1, and which of scenes.names() is in each, (n, names), 0 or 1."""
+    """Pictures (n, 3, 64, 64), 0–1, and which of objects.kinds() is in each, (n, names), 0 or 1."""
 
     pictures: torch.Tensor
     seen: torch.Tensor
@@ -42,7 +42,7 @@ def train(out_dir: Path, steps: int = STEPS) -> None:
     """Write object/ under ``out_dir``: fp16 weights, config.json and preprocessor_config.json."""
     with one_thread():
         network = untrained()
-        fit(network, batches(steps), loss, steps, RATE, half=True)
+        fit(network, batches(steps), loss, steps, RATE)
     ship(network, out_dir / NAME)
 
 
@@ -52,7 +52,7 @@ def untrained() -> Any:
     from transformers import ResNetConfig, ResNetForImageClassification
 
     torch.manual_seed(SEEDS[NAME])
-    labels = {place: label for place, label in enumerate(scenes.names())}
+    labels = {place: label for place, label in enumerate(objects.kinds())}
     return ResNetForImageClassification(
         ResNetConfig(
             embedding_size=32,
@@ -76,8 +76,8 @@ def drawn(rows: int, seed: int) -> tuple[Pixels, Marks]:
 
 
 def marked(names: pl.Series) -> Marks:
-    """Which of scenes.names() each list of names holds, (n, names)."""
-    return np.stack([names.list.contains(name).to_numpy() for name in scenes.names()], axis=1).astype(np.float32)
+    """Which of objects.kinds() each list of names holds, (n, names)."""
+    return np.stack([names.list.contains(name).to_numpy() for name in objects.kinds()], axis=1).astype(np.float32)
 
 
 def batches(steps: int) -> Iterator[Batch]:

@@ -39,16 +39,15 @@ def fit(
     loss: Callable[[Any, Shown], torch.Tensor],
     steps: int,
     rate: float,
-    half: bool = False,
 ) -> None:
-    """Train by AdamW with a one-cycle rate on ``steps`` batches; ``half``: in bfloat16, where that is faster."""
+    """Train by AdamW with a one-cycle rate on ``steps`` batches, in bfloat16 where torch thinks it safe."""
     import torch
 
     network.train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     for step, batch in zip(range(steps), shown, strict=False):
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast("cpu", torch.bfloat16):
             cost = loss(network, batch)
         optimizer.zero_grad(set_to_none=True)
         cost.backward()
