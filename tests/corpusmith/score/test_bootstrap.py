@@ -53,3 +53,15 @@ def test_no_rows_is_an_error_not_an_interval():
         bootstrap.interval(0, lambda rows: rows.mean(axis=1), "none")
     with pytest.raises(ValueError, match="at least one row"):
         bootstrap.resampled(np.zeros((7, 8), dtype=np.int64), "none")
+
+
+def test_items_are_resampled_within_their_stratum():
+    strata = np.array([2, 0, 0, 2, 2, 1])
+    counts = bootstrap.weights(strata, "strata", draws=400)
+    assert counts.shape == (400, 6)
+    for stratum, size in ((0, 2), (1, 1), (2, 3)):
+        assert (counts[:, strata == stratum].sum(axis=1) == size).all()
+    assert counts.mean(axis=0) == pytest.approx(1, abs=0.15)
+    assert (counts == bootstrap.weights(strata, "strata", draws=400)).all()
+    with pytest.raises(ValueError, match="at least one item"):
+        bootstrap.weights(strata[:0], "none")
