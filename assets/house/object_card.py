@@ -50,7 +50,7 @@ def measure(folder: Path, rows: int = HELD_OUT) -> dict[str, Any]:
 
 def believed(tagger: Tagger, images: Pixels) -> Marks:
     """The probability of each name of objects.kinds(), (n, names)."""
-    return tagger.read([Image.fromarray(image) for image in images])
+    return tagger.probabilities([Image.fromarray(image) for image in images])
 
 
 def _named(chances: Marks) -> Any:

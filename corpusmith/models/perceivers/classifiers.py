@@ -14,8 +14,7 @@ import pyarrow as pa
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
 from corpusmith.models.classify import emotions_of
-from corpusmith.models.perceivers.network import ImageModel
-from corpusmith.models.perceivers.opening import opened
+from corpusmith.models.perceivers.network import ImageMaker
 from corpusmith.models.perceivers.readings import READING, Floats, Ints, by_degree, readings
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _FACES: Final = re.compile(r"faces/([0-2])")
 _QUALITY: Final = "quality"
 
 
-class Classifier(ImageModel):
+class Classifier(ImageMaker):
     """Reads a portrait with an image classifier.
 
     A house classifier's labels come in groups, each softmaxed on its own: emotion/degree ("joy/3"), "faces/0" to
@@ -65,12 +64,8 @@ class Classifier(ImageModel):
         settings = {"label_map": self.label_map} if label_map else {}
         super().__init__("AutoModelForImageClassification", kind, model, revision, settings, batch_rows)
 
-    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The columns of READING for each row; raises on an image that cannot be opened."""
-        return self.read(opened(rows["image"]))
-
     def read(self, images: Sequence[Image]) -> pa.RecordBatch:
-        """The columns of READING for images that are open, RGB."""
+        """The columns of READING for each image."""
         labels = self.labels
         logits = self.over(images, lambda pixels: self.network(pixel_values=pixels).logits)
         chances = softmax(logits[:, labels.emotion])
@@ -93,7 +88,7 @@ class Classifier(ImageModel):
         return Labels(list(range(len(names))), np.array(found), None, [], [])
 
 
-class Safety(ImageModel):
+class Safety(ImageMaker):
     """Says how safe an image is, with a classifier whose labels are SAFE and UNSAFE words, all of them known.
 
     Raises ModelError: not to be had, not a classifier, labels that are neither.
@@ -105,9 +100,9 @@ class Safety(ImageModel):
         kind = "an image classifier with safetensors weights"
         super().__init__("AutoModelForImageClassification", kind, model, revision, {}, batch_rows)
 
-    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The column of SAFETY for each row; raises on an image that cannot be opened."""
-        logits = self.over(opened(rows["image"]), lambda pixels: self.network(pixel_values=pixels).logits)
+    def read(self, images: Sequence[Image]) -> pa.RecordBatch:
+        """The column of SAFETY for each image."""
+        logits = self.over(images, lambda pixels: self.network(pixel_values=pixels).logits)
         safe = softmax(logits)[:, self.safe].sum(axis=1)
         return pa.record_batch([pa.array(np.clip(safe, 0, 1), pa.float32())], schema=SAFETY)
 
@@ -125,7 +120,7 @@ class Safety(ImageModel):
         return safe
 
 
-class Tagger(ImageModel):
+class Tagger(ImageMaker):
     """Says which of its labels an image shows, each on its own: the house judge of objects, or any multi-label one.
 
     Raises ModelError: not to be had, or not a classifier.
@@ -137,16 +132,16 @@ class Tagger(ImageModel):
         kind = "an image classifier with safetensors weights"
         super().__init__("AutoModelForImageClassification", kind, model, revision, {}, batch_rows)
 
-    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The columns of TAGS for each row; raises on an image that cannot be opened."""
-        names, chances = np.array(labels_of(self.network.config)), self.read(opened(rows["image"]))
+    def read(self, images: Sequence[Image]) -> pa.RecordBatch:
+        """The columns of TAGS for each image."""
+        names, chances = np.array(labels_of(self.network.config)), self.probabilities(images)
         order = np.argsort(-chances, axis=1, kind="stable")
         seen = [[place for place in row if chances[n, place] >= SEEN] for n, row in enumerate(order)]
         tags = [names[row].tolist() for row in seen]
         sure = [chances[n, row].tolist() for n, row in enumerate(seen)]
         return pa.record_batch([pa.array(tags, TAGS.field(0).type), pa.array(sure, TAGS.field(1).type)], schema=TAGS)
 
-    def read(self, images: Sequence[Image]) -> Floats:
+    def probabilities(self, images: Sequence[Image]) -> Floats:
         """The probability of every label, (n, labels), of images that are open, RGB."""
         return sigmoid(self.over(images, lambda pixels: self.network(pixel_values=pixels).logits))
 

@@ -15,8 +15,7 @@ import yaml
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.loading import explained
 from corpusmith.models.perceivers.classifiers import softmax
-from corpusmith.models.perceivers.network import ImageModel
-from corpusmith.models.perceivers.opening import opened
+from corpusmith.models.perceivers.network import ImageMaker
 from corpusmith.models.perceivers.readings import READING, Floats, by_degree, readings
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ EMBEDDING: Final = pa.schema([pa.field("embedding", pa.list_(pa.float32()))])
 """A vector of length one; its dot product with another's is their cosine similarity."""
 
 
-class ImageTextModel(ImageModel):
+class ImageTextModel(ImageMaker):
     """A model that puts images and texts into one space: CLIP and those that transformers opens the same way."""
 
     def __init__(self, model: str, revision: str | None, settings: dict[str, Any], batch_rows: int) -> None:
@@ -66,12 +65,8 @@ class ZeroShot(ImageTextModel):
         prompts = hashlib.sha256(PROMPTS.read_bytes()).hexdigest()
         super().__init__(model, revision, {"prompts": prompts}, batch_rows)
 
-    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The columns of READING for each row; raises on an image that cannot be opened."""
-        return self.read(opened(rows["image"]))
-
     def read(self, images: Sequence[Image]) -> pa.RecordBatch:
-        """The columns of READING for images that are open, RGB."""
+        """The columns of READING for each image."""
         emotions, degrees, embedded = self.classes
         scale = np.float32(self.network.logit_scale.exp().item())
         alike = self.images(images) @ embedded.T
@@ -97,9 +92,9 @@ class Embedder(ImageTextModel):
     def __init__(self, model: str = "house/clip", revision: str | None = None, batch_rows: int = 512) -> None:
         super().__init__(model, revision, {}, batch_rows)
 
-    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The column of EMBEDDING for each row; raises on an image that cannot be opened."""
-        vectors = self.images(opened(rows["image"]))
+    def read(self, images: Sequence[Image]) -> pa.RecordBatch:
+        """The column of EMBEDDING for each image."""
+        vectors = self.images(images)
         offsets = pa.array(np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1])
         return pa.record_batch([pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel()))], schema=EMBEDDING)
 

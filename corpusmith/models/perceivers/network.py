@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from corpusmith.errors import ModelError
 from corpusmith.models.loading import explained, folder_of, hardware, revision_of
+from corpusmith.models.perceivers.opening import in_parts
 from corpusmith.models.perceivers.readings import HASH, IMAGE, Floats
 from corpusmith.work.plan import fingerprint
 
@@ -23,15 +26,12 @@ VERSION: Final = 1  # of how images are opened, prepared and read: raise it when
 
 
 class ImageModel:
-    """What the makers that look at images share: a model of the house, of a folder or of the Hub, opened when needed.
+    """A model that looks at images, of the house, of a folder or of the Hub, opened when it is needed.
 
     opens: the class of transformers that opens it, a name. kind: the same for people. settings: what decides a reading
     besides model and image. Safetensors only, no remote code; images are prepared by the model's own
     preprocessor_config.json with Pillow. Raises ModelError where it cannot be had.
     """
-
-    inputs = HASH
-    carried = IMAGE
 
     def __init__(
         self, opens: str, kind: str, model: str, revision: str | None, settings: Mapping[str, Any], batch_rows: int
@@ -101,6 +101,22 @@ class ImageModel:
         with explained(self.model, self.kind):
             opener: Any = AutoImageProcessor
             return opener.from_pretrained(self.folder, backend="pil", trust_remote_code=False)
+
+
+class ImageMaker(ImageModel, ABC):
+    """A maker that has an ImageModel read ``image``; a row's ``image_sha256`` decides its key."""
+
+    inputs = HASH
+    carried = IMAGE
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """What ``read`` says of each image; raises on one that cannot be opened."""
+        parts = [self.read(images) for images in in_parts(rows["image"], PASS_ROWS)]
+        return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+    @abstractmethod
+    def read(self, images: Sequence[Image]) -> pa.RecordBatch:
+        """One row of the maker's schema for each image that is open, RGB."""
 
     def over(self, images: Sequence[Image], read: Callable[[Any], Any]) -> Floats:
         """What ``read`` makes of prepared pixels (b, 3, h, w), for all images, PASS_ROWS at a time; (n, k) float32."""

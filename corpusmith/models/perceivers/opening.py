@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,21 @@ def opened(column: pa.Array) -> list[Image]:
 
     Raises ValueError, which says what is wrong with the first that cannot be opened.
     """
+    return list(_begun(column))
+
+
+def in_parts(column: pa.Array, rows: int) -> Iterator[list[Image]]:
+    """The same, ``rows`` at a time: no more are held than are looked at, and the next are decoded meanwhile."""
+    waiting = _begun(column[:rows])
+    for start in range(rows, len(column) + rows, rows):
+        ready = list(waiting)
+        waiting = _begun(column[start : start + rows])
+        yield ready
+
+
+def _begun(column: pa.Array) -> Iterator[Image]:
     # Pillow lets go of the interpreter while it decodes
-    return list(_decoders().map(_opened, column.field("bytes").to_pylist()))
+    return _decoders().map(_opened, column.field("bytes").to_pylist())
 
 
 @cache
