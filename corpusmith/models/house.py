@@ -13,7 +13,10 @@ HOUSE: Final = Path(__file__).parent / "house"
 PREFIX: Final = "house/"
 INDICES: Final = ("config.json", "model_index.json")
 """The file that makes a folder a model: of one network, or of a diffusion pipeline."""
-HEADLINES: Final = ("macro_f1", "ece", "zero_shot.macro_f1", "zero_shot.coverage", "generated.read_as_asked_mean")
+HEADLINES: Final = (
+    *("macro_f1", "ece", "zero_shot.macro_f1", "zero_shot.coverage", "generated.read_as_asked_mean"),
+    *("clean.emotion_accuracy.value", "objects.accuracy.value", "zero_shot.emotion_accuracy.value"),
+)
 """What a list of models shows of their metrics.json; a dot leads into a table."""
 UNREAD: Final = ("README.md", "metrics.json")
 
