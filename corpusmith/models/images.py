@@ -24,7 +24,7 @@ AHEAD: Final = 4  # model batches in a maker's batch: each is encoded to PNG whi
 TEXT_BATCH: Final = (
     8  # prompts are encoded in batches of one shape, so that their embeddings do not depend on their mates
 )
-COMPRESSION: Final = 1  # zlib level of the PNGs: 3 to 4 times as fast as Pillow's 6 for files 5 to 15 % larger
+COMPRESSION: Final = 1  # zlib's level: 4 times as fast as Pillow's 6 on photos of 512 px (18 ms), for 12 % more bytes
 
 IMAGES: Final = pa.schema(
     [
