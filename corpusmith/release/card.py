@@ -10,10 +10,13 @@ from typing import Any
 import polars as pl
 import yaml
 
-from corpusmith.release.inputs import Release
+from corpusmith.release.boards import standings
+from corpusmith.release.columns import IMAGE, images_of
+from corpusmith.release.inputs import NATURAL, Release
 from corpusmith.release.shards import splits_of
 from corpusmith.release.summary import JUDGED, Summary
 
+FEW = 4  # origins, up to which each is spoken of by itself
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
@@ -42,12 +45,17 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         stages=_stages(summary, release),
         splits=summary.count("split"),
         balance=_balance(summary, release),
+        many=len(release.text.origins) > FEW,
         columns=_columns(rows.collect_schema(), release),
         reasons=_reasons(summary, release),
         overall=summary.overall.to_dicts(),
+        boards=[(board, standings(summary.boards, board)) for board in release.text.boards],
+        has_images=bool(images_of(rows)),
+        rejected_images=release.rejected_images,
         limits=[*release.text.limits, *measured_limits(summary, release)],
         sources=sorted(release.sources, key=lambda source: source.name),
         makers=_makers(release),
+        house=any(str(made.get("model", "")).startswith("house/") for made in release.makers.values()),
         writers=_roles(rows, "writer"),
         judges=_roles(rows, "judge"),
     )
@@ -91,23 +99,31 @@ def _said(release: Release, config: str, shards: Mapping[str, str]) -> dict[str,
 
 def measured_limits(summary: Summary, release: Release) -> list[str]:
     """What the counts themselves say against the corpus."""
-    label, (first, *others) = release.text.label, release.text.origins
+    label, origins = release.text.label, release.text.origins
     counted = summary.balance.group_by("origin", "label").agg(pl.col("rows").sum())
+    made_up = pl.col("origin") != NATURAL
     said = []
-    if counted.filter(pl.col("origin").is_in(others)).height:
-        made = pl.col("rows").filter(pl.col("origin").is_in(others)).sum() / pl.col("rows").sum()
+    if NATURAL in origins and counted.filter(made_up).height:
+        made = pl.col("rows").filter(made_up).sum() / pl.col("rows").sum()
         by_label = counted.group_by("label").agg(made).sort("rows", "label", descending=[True, False])
         most, share = by_label.row(0)
         guessed = counted.group_by("origin").agg(pl.col("rows").max())["rows"].sum() / summary.rows
         said += [
-            f"{counted.select(made).item():.0%} of the rows are not {first}; the most among {most}: {share:.0%}.",
+            f"{counted.select(made).item():.0%} of the rows are not {NATURAL}; the most among {most}: {share:.0%}.",
             f"Origin and {label} are tied: whoever knows only the origin of a row and guesses its commonest {label} is "
             f"right for {guessed:.0%} (by chance: {1 / by_label.height:.0%}).",
         ]
     hit = pl.col("rows").filter(pl.col("actual") == pl.col("predicted")).sum() / pl.col("rows").sum()
     asked = summary.confusions.filter(pl.col("name").str.starts_with(JUDGED))
-    for name, share in asked.group_by("name", maintain_order=True).agg(hit).rows():
-        said.append(f"The judge saw the asked {label} in {share:.0%} of what was made as {name.removeprefix(JUDGED)}.")
+    shares = asked.group_by("name", maintain_order=True).agg(hit).rows()
+    if len(shares) > FEW:
+        named = [(share, name.removeprefix(JUDGED)) for name, share in shares]
+        (least, worst), (most, best) = min(named), max(named)
+        said.append(f"The judges saw the asked {label} in {least:.0%} ({worst}) to {most:.0%} ({best}) of the rows.")
+    else:
+        for name, share in shares:
+            made_as = name.removeprefix(JUDGED)
+            said.append(f"The judge saw the asked {label} in {share:.0%} of what was made as {made_as}.")
     return said
 
 
@@ -145,10 +161,15 @@ def _balance(summary: Summary, release: Release) -> list[dict[str, Any]]:
 
 
 def _columns(schema: pl.Schema, release: Release) -> list[tuple[str, str, str]]:
-    kinds = {pl.String: "string", pl.List(pl.String): "list of string"}
-    return [
-        (name, kinds.get(kind, str(kind).lower()), release.text.columns.get(name, "")) for name, kind in schema.items()
-    ]
+    return [(name, _kind(kind), release.text.columns.get(name, "")) for name, kind in schema.items()]
+
+
+def _kind(kind: Any) -> str:
+    if kind == IMAGE:
+        return "image"
+    if isinstance(kind, pl.List):
+        return f"list of {_kind(kind.inner)}"
+    return "struct" if isinstance(kind, pl.Struct) else str(kind).lower()
 
 
 def _reasons(summary: Summary, release: Release) -> list[tuple[str, str, int]]:
@@ -157,10 +178,13 @@ def _reasons(summary: Summary, release: Release) -> list[tuple[str, str, int]]:
 
 
 def _makers(release: Release) -> list[tuple[str, str, str]]:
-    return [
-        (name, str(made.get("model", "")), str(made.get("revision", "")))
-        for name, made in sorted(release.makers.items())
-    ]
+    """Fingerprint, model (and the name that it goes by, where that is another), revision."""
+    found = []
+    for fingerprint, made in sorted(release.makers.items()):
+        model = str(made.get("model", ""))
+        name = made.get("generator", model)
+        found.append((fingerprint, model if name == model else f"{model} as {name}", str(made.get("revision", ""))))
+    return found
 
 
 def _roles(rows: pl.LazyFrame, column: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Small line charts as SVG that takes its colours from the page around it, light or dark."""
+"""Small charts as SVG that takes its colours from the page around it, light or dark."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 46, 190, 14, 40
 LABEL_GAP = 15  # between two labels in the margin
+SMALL_WIDTH, SMALL_HEIGHT, MARGIN = 200, 130, 22  # of one chart among many
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,63 @@ def line_chart(curves: Sequence[Curve], references: Sequence[tuple[str, float]],
     named = ", ".join([curve.name for curve in curves] + [name for name, _ in references])
     return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} by {}: {}">{}</svg>').format(
         WIDTH, HEIGHT, y_title, x_title, named, Markup("\n").join(parts)
+    )
+
+
+def small_chart(points: Sequence[Point], x_title: str, y_title: str) -> Markup:
+    """One line with its interval as a band, beside the diagonal on which both are equal; both axes from 0 to 1."""
+
+    def at(x: float, y: float) -> str:
+        across, up = SMALL_WIDTH - MARGIN - 4, SMALL_HEIGHT - MARGIN - 6
+        return f"{MARGIN + x * across:.1f} {6 + (1 - y) * up:.1f}"
+
+    dots = []
+    for point in points:
+        x, y = at(point.x, point.value).split()
+        dot = Markup('<circle class="dot c0" cx="{}" cy="{}" r="3"><title>{}</title></circle>')
+        dots.append(dot.format(x, y, point.says))
+    there = [at(point.x, point.high) for point in points]
+    back = [at(point.x, point.low) for point in reversed(points)]
+    parts = [
+        Markup('<path class="grid" fill="none" d="M{}L{}L{}"/>').format(at(0, 1), at(0, 0), at(1, 0)),
+        Markup('<path class="reference" d="M{}L{}"/>').format(at(0, 0), at(1, 1)),
+        Markup('<path class="band c0" d="M{}Z"/>').format("L".join(there + back)),
+        Markup('<path class="line c0" d="M{}"/>').format("L".join(at(point.x, point.value) for point in points)),
+        *dots,
+        Markup('<text class="title" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            SMALL_WIDTH / 2 + MARGIN / 2, SMALL_HEIGHT - 5, x_title
+        ),
+        Markup('<text class="title" transform="translate(11 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
+            SMALL_HEIGHT / 2, y_title
+        ),
+    ]
+    return _small(f"{y_title} by {x_title}", parts)
+
+
+def histogram(bins: Sequence[tuple[float, float, int, int]]) -> Markup:
+    """Bars of (low, high, kept, rejected), the rejected on top; the least and the largest value stand below."""
+    most = max(kept + rejected for _, _, kept, rejected in bins) or 1
+    width, room = (SMALL_WIDTH - 2) / len(bins), SMALL_HEIGHT - MARGIN
+    parts = []
+    for number, (low, high, kept, rejected) in enumerate(bins):
+        up, more = (round(room * rows / most, 1) for rows in (kept, rejected))
+        says = f"{low:.3g} to {high:.3g}: {kept:,} kept, {rejected:,} rejected"
+        bar = Markup('<g><title>{}</title><path class="kept" d="{}"/><path class="refused" d="{}"/></g>')
+        left = 1 + number * width
+        parts.append(bar.format(says, _bar(left, width, room, up), _bar(left, width, room - up, more)))
+    for x, anchor, value in ((1, "start", bins[0][0]), (SMALL_WIDTH - 1, "end", bins[-1][1])):
+        tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{:.3g}</text>')
+        parts.append(tick.format(x, SMALL_HEIGHT - 6, anchor, value))
+    return _small("how many rows have which value", parts)
+
+
+def _bar(left: float, width: float, bottom: float, height: float) -> str:
+    return f"M{left:.1f} {bottom:.1f}v{-height:.1f}h{width - 1:.1f}v{height:.1f}Z"
+
+
+def _small(says: str, parts: Sequence[Markup]) -> Markup:
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        SMALL_WIDTH, SMALL_HEIGHT, says, Markup("\n").join(parts)
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from corpusmith.release.columns import IMAGE
 from corpusmith.release.inputs import Release
 
 CONFIGS = ("data", "rejected", "scores")
@@ -108,17 +109,35 @@ def _records(name: str, folder: Path, release: Release) -> dict[str, Any]:
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 
-def _field(records: str, column: str, kind: pl.DataType, release: Release) -> dict[str, Any]:
+def _field(records: str, column: str, kind: Any, release: Release) -> dict[str, Any]:
+    source = {"fileSet": {"@id": f"{records}-shards"}, "extract": {"column": column}}
+    said = {"description": release.text.columns.get(column, "")}
+    if kind == IMAGE:
+        bytes_of = {**source, "transform": {"jsonPath": "bytes"}}
+        return {**_named(f"{records}/{column}", "sc:ImageObject"), **said, "source": bytes_of}
     inner = kind.inner if isinstance(kind, pl.List) else kind
-    return {
-        "@type": "cr:Field",
-        "@id": f"{records}/{column}",
-        "name": column,
-        "description": release.text.columns.get(column, ""),
-        "dataType": _kind(inner),
-        **({"repeated": True} if isinstance(kind, pl.List) else {}),
-        "source": {"fileSet": {"@id": f"{records}-shards"}, "extract": {"column": column}},
-    }
+    repeated = {"repeated": True} if isinstance(kind, pl.List) else {}
+    if isinstance(inner, pl.Struct):
+        parts = [
+            {
+                **_named(f"{records}/{column}/{part.name}", _kind(part.dtype)),
+                "source": {**source, "transform": {"jsonPath": part.name}},
+            }
+            for part in inner.fields
+        ]
+        return {
+            "@type": "cr:Field",
+            "@id": f"{records}/{column}",
+            "name": column,
+            **said,
+            **repeated,
+            "subField": parts,
+        }
+    return {**_named(f"{records}/{column}", _kind(inner)), **said, **repeated, "source": source}
+
+
+def _named(field: str, kind: str) -> dict[str, Any]:
+    return {"@type": "cr:Field", "@id": field, "name": field.rpartition("/")[2], "dataType": kind}
 
 
 def _kind(kind: Any) -> str:

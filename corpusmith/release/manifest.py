@@ -106,13 +106,13 @@ def check(folder: Path) -> Manifest:
 
 
 def counts(summary: Summary, release: Release) -> dict[str, Any]:
-    """Rows by split, origin and label, and rejected rows by reason."""
+    """Rows by split, by the columns of origin and label, and rejected rows by reason."""
     by_reason = summary.reasons.group_by("reason", maintain_order=True).agg(pl.col("rows").sum())
     return {
         "made": dict(release.made),
         "rows": summary.rows,
         "by_split": summary.count("split"),
-        "by_origin": summary.count("origin"),
+        f"by_{release.text.origin}": summary.count("origin"),
         f"by_{release.text.label}": summary.count("label"),
         "rejected": summary.rejected,
         "rejected_by_reason": dict(by_reason.rows()),

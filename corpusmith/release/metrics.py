@@ -20,23 +20,32 @@ def write(folder: Path, summary: Summary, release: Release) -> None:
     plots.mkdir()
     by = ["label", "origin"]
     balance = summary.balance.group_by(by, maintain_order=True).agg(pl.col("rows").sum())
-    balance.rename({"label": release.text.label}).write_csv(plots / "balance.csv")
-    summary.reasons.write_csv(plots / "rejected.csv")
+    named = {"label": release.text.label, "origin": release.text.origin}
+    balance.rename(named).write_csv(plots / "balance.csv")
+    summary.reasons.rename({"origin": release.text.origin}).write_csv(plots / "rejected.csv")
     summary.depth.rename({"value": "accuracy"}).write_csv(plots / "depth.csv")
     summary.confusions.write_csv(plots / "confusions.csv")
 
 
 def metrics(summary: Summary, release: Release) -> dict[str, Any]:
-    """Rows by split, origin and label; rejected rows by reason; scores by task, subject, form and metric."""
+    """Rows by split, origin and label; rejected rows by reason; scores by task, subject, form and metric.
+
+    Of a leaderboard it is what is of no single label, degree or pair.
+    """
     reasons = summary.reasons.group_by("reason", maintain_order=True).agg(pl.col("rows").sum())
     return {
         "rows": summary.rows,
         "split": summary.count("split"),
-        "origin": summary.count("origin"),
+        release.text.origin: summary.count("origin"),
         release.text.label: summary.count("label"),
         "rejected": {"rows": summary.rejected, **dict(reasons.rows())},
-        "scores": _scores(summary.overall),
+        "scores": _scores(pl.concat([summary.overall, whole(summary.boards)])),
     }
+
+
+def whole(boards: pl.DataFrame) -> pl.DataFrame:
+    """The scores of a leaderboard that are of no single label or degree, and of no pair."""
+    return boards.filter(pl.all_horizontal(pl.col("label", "degree", "other").is_null()))
 
 
 def _scores(overall: pl.DataFrame) -> dict[str, Any]:

@@ -8,10 +8,14 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from corpusmith.emotions import EMOTIONS
+from corpusmith.release import figures
 from corpusmith.release.charts import Curve, Point, line_chart
 from corpusmith.release.inputs import Release
 from corpusmith.release.manifest import commit, redacted
 from corpusmith.release.summary import Summary
+
+FEW = 4  # origins, up to which each has a colour, a tile and a flow of its own
 
 
 def write(folder: Path, summary: Summary, release: Release) -> None:
@@ -35,6 +39,7 @@ def render(summary: Summary, release: Release) -> str:
     return environment.get_template("report.html.jinja").render(
         release=release,
         text=release.text,
+        few=len(release.text.origins) <= FEW,
         rows=summary.rows,
         rejected=summary.rejected,
         commit=commit(),
@@ -44,6 +49,9 @@ def render(summary: Summary, release: Release) -> str:
         flow=_flow(summary, release),
         reasons=_reasons(summary, release),
         examples=_examples(summary, release),
+        sheet=figures.sheet(summary, release),
+        spreads=figures.spreads(summary),
+        boards=figures.leaderboards(summary, release),
         charts=_charts(summary),
         overall=_overall(summary),
         confusions=_confusions(summary, release),
@@ -102,17 +110,21 @@ def _reasons(summary: Summary, release: Release) -> list[dict[str, Any]]:
             "sentence": release.text.reasons[reason],
             "rows": rows,
             "parts": [(o, by.get((reason, o), 0), 100 * by.get((reason, o), 0) / most) for o in release.text.origins],
-            "examples": summary.refused.filter(pl.col("reason") == reason)["text"].to_list(),
+            "texts": refused["text"].drop_nulls().to_list(),
+            "images": [figures.source_of(image) for image in refused["image"].drop_nulls()],
         }
         for reason, rows in totals.rows()
+        for refused in [summary.refused.filter(pl.col("reason") == reason)]
     ]
 
 
 def _examples(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """Examples by label and origin; the label that has the most of them stands open."""
     drawn: list[dict[str, Any]] = []
+    if summary.texts.is_empty():
+        return drawn
     for label in release.text.labels:
-        part = summary.examples.filter(pl.col("label") == label)
+        part = summary.texts.filter(pl.col("label") == label)
         origins = [(origin, part.filter(pl.col("origin") == origin).to_dicts()) for origin in release.text.origins]
         drawn.append({"label": label, "origins": origins, "shown": part.height, "open": False})
     max(drawn, key=lambda row: int(row["shown"]))["open"] = True
@@ -147,21 +159,20 @@ def _overall(summary: Summary) -> list[dict[str, Any]]:
 
 def _confusions(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """Each matrix as rows of (count, share of its row); what could not be read comes last, if anything."""
+    order = list(dict.fromkeys((*release.text.labels, *EMOTIONS)))
     drawn = []
     for (name,), part in summary.confusions.group_by("name", maintain_order=True):
         cells = dict(((actual, predicted), rows) for _, actual, predicted, rows in part.rows())
-        columns = [*release.text.labels, *([""] if part.filter(pl.col("predicted") == "").height else [])]
+        there = {word for pair in cells for word in pair}
+        columns = [*(word for word in order if word in there), *([""] if "" in there else [])]
         lines = []
-        for actual in release.text.labels:
+        for actual in order:
             counts = [cells.get((actual, predicted), 0) for predicted in columns]
             if total := sum(counts):
+                shares = [n / total for n in counts]
                 lines.append(
-                    {
-                        "actual": actual,
-                        "rows": total,
-                        "cells": list(zip(columns, counts, [n / total for n in counts], strict=True)),
-                    }
+                    {"actual": actual, "rows": total, "cells": list(zip(columns, counts, shares, strict=True))}
                 )
-        hits = sum(cells.get((label, label), 0) for label in release.text.labels)
+        hits = sum(cells.get((label, label), 0) for label in order)
         drawn.append({"name": name, "columns": columns, "lines": lines, "rows": part["rows"].sum(), "hits": hits})
     return drawn

@@ -11,10 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corpusmith.release.columns import images_of
+
 KEY = "key"
-SHARD_BYTES = 256 << 20  # of a shard in memory; a text shard is about a third of it on disk
+SHARD_BYTES = 256 << 20  # of a shard in memory; of text it is about a third of that on disk, of images all
 ROW_GROUP_BYTES = 64 << 20  # in memory: well above 10 MB on disk for most text, far below the Hub viewer's 286 MiB
 _PREFIX = 8  # hexadecimal digits of a key that place it in a shard
+_SAMPLE = 10_000  # rows, about, that tell how large one is
 
 
 def write_shards(
@@ -32,8 +35,7 @@ def write_shards(
     is in memory at a time. Shards have content-defined chunks, a page index and the features that `datasets` reads.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = table.select(pl.len()).collect(engine="streaming").item()
-    count = max(1, math.ceil(rows * _row_bytes(table) / shard_bytes))
+    count = max(1, math.ceil(_bytes(table) / shard_bytes))
     paths = []
     for number in range(count):
         part = table.filter(_in_range(number, count)) if count > 1 else table
@@ -58,12 +60,16 @@ def write_parquet(rows: pl.DataFrame, path: Path, row_group_bytes: int = ROW_GRO
 
 
 def as_arrow(rows: pl.DataFrame) -> pa.Table:
-    """Rows with plain Arrow types (string, list) and the features of `datasets` in the schema's metadata."""
-    from datasets import Features
+    """Rows with plain Arrow types (string, list) and the features of `datasets` in the schema's metadata.
+
+    An image column is an Image there, so that `load_dataset` and the Hub's viewer show pictures.
+    """
+    from datasets import Features, Image
 
     table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     plain = pa.schema([field.with_type(_plain(field.type)) for field in table.schema])
-    return table.cast(plain).replace_schema_metadata(Features.from_arrow_schema(plain).arrow_schema.metadata)
+    features = Features.from_arrow_schema(plain) | {name: Image() for name in images_of(rows.lazy())}
+    return table.cast(plain).replace_schema_metadata(Features(features).arrow_schema.metadata)
 
 
 def splits_of(table: pl.LazyFrame, known: Sequence[str] = ("train", "validation", "test")) -> list[str]:
@@ -72,10 +78,15 @@ def splits_of(table: pl.LazyFrame, known: Sequence[str] = ("train", "validation"
     return [name for name in known if name in found] + sorted(set(found) - set(known))
 
 
-def _row_bytes(table: pl.LazyFrame) -> float:
-    """Bytes of a row in memory, from the first thousands."""
-    sample = table.head(10_000).collect(engine="streaming")
-    return float(sample.to_arrow().nbytes / max(1, sample.height))
+def _bytes(table: pl.LazyFrame) -> float:
+    """Bytes in memory: of the images exactly, of all else by those keys that come first."""
+    images = images_of(table)
+    sizes = [pl.col(name).struct.field("bytes").bin.size().sum() for name in images]
+    rows, *weights = (
+        table.select(pl.len(), *(size.alias(str(i)) for i, size in enumerate(sizes))).collect(engine="streaming").row(0)
+    )
+    sample = table.drop(images).filter(_in_range(0, max(1, rows // _SAMPLE))).collect(engine="streaming")
+    return float(sum(weights) + rows * sample.to_arrow().nbytes / max(1, sample.height))
 
 
 def _in_range(number: int, count: int) -> pl.Expr:

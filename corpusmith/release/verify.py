@@ -1,45 +1,51 @@
-"""Prove a release: its files are unchanged, its keys follow from its plans, its rows can be made again."""
+"""Prove a release: its files are unchanged, its keys and images are right, its rows can be made again."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from corpusmith.curate.images import MAX_PIXELS, opened
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
+from corpusmith.release.columns import images_of
 from corpusmith.work.plan import KEY_HEX
 
 TOLERANCE = 1e-3
 """By how much a probability may differ when it is made anew: float32 sums in another order, on another machine."""
+GREY = 1
+"""By how many levels of 0 to 255 a pixel may differ, where other libraries or another machine draw it."""
 
 _SLICE = 1 << 16
+_IMAGES = 256  # rows whose images are in memory at once
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Checked:
-    """How many files are as they were released, and how many keys are right."""
+    """How many files are as they were released, how many keys are right, and how many images are what they should."""
 
     files: int
     keys: int
+    images: int
 
 
 @dataclass(frozen=True)
 class Regenerated:
-    """Rows that were made anew: their number, how many came out bit for bit, how many within the tolerance.
+    """Rows that were made anew: how many, how many bit for bit, which within the tolerance, which are different.
 
-    different: the others; columns key, origin, fingerprint, why.
+    within, different: key, fingerprint, why (how far the row is off, at most).
     """
 
     rows: int
     identical: int
-    within: int
-    tolerance: float
+    within: list[dict[str, str]]
     different: list[dict[str, str]]
 
     def summary(self) -> dict[str, Any]:
@@ -47,42 +53,60 @@ class Regenerated:
         return {
             "regenerated": self.rows,
             "bit_for_bit": self.identical,
-            "within_tolerance": self.within,
-            "tolerance": self.tolerance,
+            "within_tolerance": len(self.within),
+            "tolerance": {"probability": TOLERANCE, "grey_levels": GREY},
+            "within": self.within,
             "different": self.different,
         }
 
     def sentence(self) -> str:
-        """The result for people; rows that differ are named."""
-        good = self.identical + self.within
-        said = f"{good} of {self.rows} rows made again: {self.identical} bit for bit"
+        """The result for people; rows that are not the same bit for bit are named."""
+        good = self.identical + len(self.within)
+        said = [f"{good} of {self.rows} rows made again: {self.identical} bit for bit"]
         if self.within:
-            said += f", {self.within} with the same text and each probability within {self.tolerance:g}"
-        named = [f"  {row['key']} ({row['origin']}): {row['why']}" for row in self.different]
-        return "\n".join([said, *named])
+            said[0] += f", {len(self.within)} within the tolerance ({TOLERANCE:g}, or {GREY} grey level of a pixel)"
+            said += [_line(row) for row in self.within[:_NAMED]]
+            said += [f"  and {len(self.within) - _NAMED} more"] if len(self.within) > _NAMED else []
+        return "\n".join([*said, *map(_line, self.different)])
+
+
+def _line(row: Mapping[str, str]) -> str:
+    return f"  {row['key']} ({row['fingerprint']}): {row['why']}"
 
 
 def check_files(release: Path) -> Checked:
-    """Check every file's digest, and that each key is the hash of its row's fingerprint and plan.
+    """Check every file's digest, that each key is the hash of its row's fingerprint and plan, and each image's digest.
 
-    Raises one ReleaseError that names every file that is not as recorded, or the first keys that are wrong.
+    Raises one ReleaseError that names every file that is not as recorded, or the first keys or images that are wrong.
     """
     said = manifest.check(release)
-    tables = [release / name for name in said.files if name.startswith(("data/", "rejected/")) and ".parquet" in name]
+    names = [name for name in said.files if name.startswith(("data/", "rejected/")) and name.endswith(".parquet")]
     wrong: list[str] = []
-    checked = 0
-    for path in tables:
-        rows = pl.scan_parquet(path).select("key", "fingerprint", "plan")
-        for batch in rows.collect_batches(chunk_size=_SLICE):
+    keys = images = 0
+    for name in names:
+        rows = pl.scan_parquet(release / name)
+        for batch in rows.select("key", "fingerprint", "plan").collect_batches(chunk_size=_SLICE):
             off = batch["key"] != recomputed_keys(batch)
-            wrong += [f"{key} in {path.name}" for key in batch.filter(off.fill_null(True))["key"].to_list()]
-            checked += batch.height
+            wrong += [f"{key} in {name}" for key in batch.filter(off.fill_null(True))["key"].to_list()]
+            keys += batch.height
+    _complain(release, wrong, "keys do not follow from plan and fingerprint")
+    for name in names:
+        rows = pl.scan_parquet(release / name)
+        for column in images_of(rows):
+            held = rows.select("key", digest=f"{column}_sha256", data=pl.col(column).struct.field("bytes"))
+            for batch in held.drop_nulls("data").collect_batches(chunk_size=_IMAGES):
+                found = pl.Series([hashlib.sha256(data).hexdigest() for data in batch["data"]], dtype=pl.String)
+                off = found.ne_missing(batch["digest"])
+                wrong += [f"{key} in {name}" for key in batch.filter(off)["key"].to_list()]
+                images += batch.height
+    _complain(release, wrong, "images are not those of their digests")
+    return Checked(len(said.files), keys, images)
+
+
+def _complain(release: Path, wrong: list[str], what: str) -> None:
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise ReleaseError(
-            f"{release}: {len(wrong)} keys do not follow from plan and fingerprint: {', '.join(wrong[:_NAMED])}{more}"
-        )
-    return Checked(len(said.files), checked)
+        raise ReleaseError(f"{release}: {len(wrong)} {what}: {', '.join(wrong[:_NAMED])}{more}")
 
 
 def recomputed_keys(rows: pl.DataFrame) -> pl.Series:
@@ -96,22 +120,24 @@ def recomputed_keys(rows: pl.DataFrame) -> pl.Series:
 
 
 def regenerate(release: Path, n: int, remake: Callable[[pl.DataFrame], pl.DataFrame]) -> Regenerated:
-    """Make ``n`` rows anew and compare: text and label exactly, probabilities bit for bit or within TOLERANCE.
+    """Make ``n`` rows anew and compare: numbers and images bit for bit or within a tolerance, all else exactly.
 
     The rows are the first by key of each maker in turn: the same ones each time, and every maker has its share.
-    ``remake`` gets release rows of one fingerprint and returns them anew by ``key``, with any of their columns.
+    ``remake`` gets release rows of one fingerprint and returns them anew by ``key``, with any of their columns. Numbers
+    may be off by TOLERANCE and the pixels of images by GREY; an image's digest is no column of its own.
     """
     manifest.read(release)
     rows = sample(pl.scan_parquet(sorted((release / "data").glob("*.parquet"))), n)
-    identical = within = 0
-    different: list[dict[str, str]] = []
-    for (fingerprint,), part in rows.group_by("fingerprint", maintain_order=True):
-        compared = _compare(part, remake(part))
-        identical += compared.filter(pl.col("exact") & pl.col("why").is_null()).height
-        within += compared.filter(~pl.col("exact") & pl.col("why").is_null()).height
-        for key, origin, why in compared.drop_nulls("why").select("key", "origin", "why").rows():
-            different.append({"key": key, "origin": origin, "fingerprint": str(fingerprint), "why": why})
-    return Regenerated(rows.height, identical, within, TOLERANCE, different)
+    parts = [_compare(part, remake(part)) for _, part in rows.group_by("fingerprint", maintain_order=True)]
+    compared = pl.concat(parts) if parts else pl.DataFrame(schema=_COMPARED)
+    exact, within = pl.col("off").is_null(), pl.col("good")
+    named = compared.select("key", "fingerprint", "good", why="off")
+    return Regenerated(
+        rows.height,
+        compared.filter(exact).height,
+        named.filter(within, pl.col("why").is_not_null()).drop("good").to_dicts(),
+        named.filter(~within).drop("good").to_dicts(),
+    )
 
 
 def sample(rows: pl.LazyFrame, n: int) -> pl.DataFrame:
@@ -120,19 +146,70 @@ def sample(rows: pl.LazyFrame, n: int) -> pl.DataFrame:
     return rows.join(place.drop("turn"), on="key", how="semi").sort("fingerprint", "key").collect()
 
 
+_COMPARED = {"key": pl.String, "fingerprint": pl.String, "good": pl.Boolean, "off": pl.String}
+
+
+class _Check(NamedTuple):
+    """One column anew: whether it is the same, whether it is near enough, and what to say if it is not the same."""
+
+    same: pl.Expr
+    near: pl.Expr
+    says: pl.Expr
+
+
 def _compare(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Columns key, origin, exact (every probability bit for bit), why (what differs; null when nothing does)."""
-    shared = [name for name in new.columns if name in old.columns and name != "key"]
-    numbers = [name for name in shared if old.schema[name].is_float()]
-    made = new.select("key", pl.lit(True).alias("made"), *(pl.col(name).alias(f"new {name}") for name in shared))
+    """Columns of _COMPARED: good (within the tolerances), off (by what it is not the same; null: bit for bit)."""
+    images = [name for name in images_of(old.lazy()) if name in new.columns]
+    skipped = {"key", *images, *(f"{name}_sha256" for name in images)}
+    shared = [name for name in new.columns if name in old.columns and name not in skipped]
+    made = new.select(
+        "key", pl.lit(True).alias("made"), *(pl.col(name).alias(f"new {name}") for name in shared + images)
+    )
     joined = old.join(made, on="key", how="left", maintain_order="left")
-    reasons = [pl.when(pl.col("made").is_null()).then(pl.lit("was not made"))]
-    for name in shared:
-        was, now = pl.col(name), pl.col(f"new {name}")
-        off = ((was - now).abs() > TOLERANCE).fill_null(True) if name in numbers else was.ne_missing(now)
-        reasons.append(pl.when(off).then(pl.format("{} was {}, is now {}", pl.lit(name), _shown(was), _shown(now))))
-    exact = pl.all_horizontal(pl.lit(True), *(pl.col(name).eq_missing(pl.col(f"new {name}")) for name in numbers))
-    return joined.select("key", "origin", exact=exact, why=pl.coalesce(reasons))
+    levels = [_grey_levels(name, joined[name], joined[f"new {name}"]) for name in images]
+    there = pl.col("made").is_not_null()
+    checks = [
+        _Check(there, there, pl.lit("was not made")),
+        *(_column(name, old.schema[name]) for name in shared),
+        *(_image(name) for name in images),
+    ]
+    bad = [pl.when(~check.near).then(check.says) for check in checks]
+    near = [pl.when(~check.same).then(check.says) for check in checks]
+    return joined.with_columns(levels).select(
+        "key", "fingerprint", good=pl.all_horizontal(check.near for check in checks), off=pl.coalesce(bad + near)
+    )
+
+
+def _column(name: str, kind: pl.DataType) -> _Check:
+    was, now = pl.col(name), pl.col(f"new {name}")
+    same = was.eq_missing(now)
+    near = same | ((was - now).abs() <= TOLERANCE).fill_null(False) if kind.is_float() else same
+    return _Check(same, near, pl.format("{} was {}, is now {}", pl.lit(name), _shown(was), _shown(now)))
+
+
+def _image(name: str) -> _Check:
+    levels = pl.col(f"off {name}")
+    says = (
+        pl.when(levels.is_null())
+        .then(pl.lit(f"{name} is of another size, or cannot be opened"))
+        .when(levels == 0)
+        .then(pl.lit(f"{name} has the same pixels in other bytes"))
+        .otherwise(pl.format("{} is off by {} of 255 grey levels", pl.lit(name), levels))
+    )
+    return _Check((levels < 0).fill_null(False), (levels <= GREY).fill_null(False), says)
+
+
+def _grey_levels(name: str, old: pl.Series, new: pl.Series) -> pl.Series:
+    """By how much the pixels of two images differ at most, 0 to 255; -1: the very same bytes; null: not comparable."""
+    pairs = zip(old.struct.field("bytes"), new.struct.field("bytes"), strict=True)
+    return pl.Series(f"off {name}", [-1 if was == now else _difference(was, now) for was, now in pairs], pl.Int16)
+
+
+def _difference(old: bytes | None, new: bytes | None) -> int | None:
+    was, now = (opened(data, side=MAX_PIXELS).pixels for data in (old, new))
+    if was is None or now is None or was.size != now.size:
+        return None
+    return int(np.abs(np.asarray(was, np.int16) - np.asarray(now, np.int16)).max())
 
 
 def _shown(value: pl.Expr) -> pl.Expr:

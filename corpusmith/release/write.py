@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import card, croissant, manifest, metrics, report
+from corpusmith.release.columns import images_of, without_images
 from corpusmith.release.folder import replacing
 from corpusmith.release.inputs import Release
 from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
 from corpusmith.release.summary import Summary, summarize
 
 SCRATCH = ".tables"
+IMAGE_ROWS = 64  # in a row group of a scratch file that holds images
 
 
 def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTES) -> manifest.Manifest:
@@ -26,22 +29,21 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         if "raw" in table.collect_schema():
             raise ReleaseError(f"{release.corpus}: a table has the column raw, which never leaves the ledger; drop it")
     with replacing(into) as folder:
-        rows = _settled(release.rows, folder / SCRATCH / "rows.parquet")
-        rejected = _settled(release.rejected, folder / SCRATCH / "rejected.parquet")
+        rows = _settled(release.rows, folder / SCRATCH / "rows")
+        rejected = _settled(release.rejected, folder / SCRATCH / "rejected")
         splits = splits_of(rows)
         if not splits:
             raise ReleaseError(f"{release.corpus} {release.version} has no rows to release")
         for split in splits:
             write_shards(rows.filter(pl.col("split") == split), folder / "data", split, shard_bytes=shard_bytes)
-        write_shards(rejected, folder / "rejected", "rejected", shard_bytes=shard_bytes)
+        released = rejected if release.rejected_images else without_images(rejected)
+        write_shards(released, folder / "rejected", "rejected", shard_bytes=shard_bytes)
         (folder / "scores").mkdir()
         write_parquet(release.scores, folder / "scores" / "scores-00000-of-00001.parquet")
         summary = summarize(rows, rejected, release.scores, dict(release.made), release.text)
         _check_reasons(summary, release)
         plan = manifest.plan_hash(rows, rejected)
-        for path in (folder / SCRATCH).iterdir():
-            path.unlink()
-        (folder / SCRATCH).rmdir()
+        shutil.rmtree(folder / SCRATCH)
         shards = manifest.digests(folder)
         metrics.write(folder, summary, release)
         card.write(folder, summary, release, shards)
@@ -52,11 +54,14 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
     return written
 
 
-def _settled(table: pl.LazyFrame, path: Path) -> pl.LazyFrame:
-    """The table computed once, in a stream, to a scratch file."""
-    path.parent.mkdir(exist_ok=True)
-    table.sink_parquet(path, compression="zstd", compression_level=1)
-    return pl.scan_parquet(path)
+def _settled(table: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
+    """The table computed once, in a stream, to scratch files by the first digit of the key: a shard reads but a few."""
+    folder.mkdir(parents=True)
+    row_group = IMAGE_ROWS if images_of(table) else None
+    place = pl.PartitionBy(folder, key=pl.col("key").str.head(1).alias("digit"), include_key=False)
+    table.sink_parquet(place, mkdir=True, compression="zstd", compression_level=1, row_group_size=row_group)
+    files = sorted(folder.rglob("*.parquet"))
+    return pl.scan_parquet(files, hive_partitioning=False) if files else pl.LazyFrame(schema=table.collect_schema())
 
 
 def _check_reasons(summary: Summary, release: Release) -> None:

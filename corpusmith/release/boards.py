@@ -1,0 +1,78 @@
+"""Leaderboards from the scores of a release: who is best, by how much, at what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from corpusmith.release.inputs import Board
+
+SIGNIFICANT = 0.05
+PAIRS = ("difference", "p_value")  # metrics of two subjects, of which `other` is the worse
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One subject's line: its rank (``first`` to ``last`` with 95 %), its score, and rows of SCORES by metric."""
+
+    subject: str
+    first: int
+    last: int
+    score: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    beats: list[str]
+
+
+def standings(boards: pl.DataFrame, board: Board) -> list[Standing]:
+    """The lines of a leaderboard, the best first; none where the task was not scored."""
+    rows = boards.filter(pl.col("task") == board.task)
+    whole = rows.filter(pl.all_horizontal(pl.col("label", "degree", "other").is_null()))
+    by: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in whole.to_dicts():
+        by.setdefault(row["subject"], {})[row["metric"]] = row
+    better = rows.filter((pl.col("metric") == "p_value") & (pl.col("value") < SIGNIFICANT))
+    beats = dict(better.group_by("subject").agg(pl.col("other").sort()).rows())
+    ranked = [
+        Standing(
+            subject,
+            int(of["rank"]["value"]),
+            int(of["rank"]["high"]),
+            of["score"],
+            {metric: of[metric] for metric in columns(board) if metric in of},
+            beats.get(subject, []),
+        )
+        for subject, of in by.items()
+        if {"rank", "score"} <= of.keys()
+    ]
+    return sorted(ranked, key=lambda line: (-(line.score["value"] or 0.0), line.subject))
+
+
+def columns(board: Board) -> list[str]:
+    """The metrics that stand beside rank and score: those of one subject by itself, and not of its labels alone."""
+    return [metric for metric in board.metrics if metric not in ("rank", "score", *PAIRS)]
+
+
+def by_label(boards: pl.DataFrame, board: Board, metric: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows of SCORES of a metric by subject and label."""
+    rows = boards.filter((pl.col("task") == board.task) & (pl.col("metric") == metric) & pl.col("label").is_not_null())
+    return {(row["subject"], row["label"]): row for row in rows.to_dicts()}
+
+
+def by_degree(boards: pl.DataFrame, board: Board) -> dict[str, list[dict[str, Any]]]:
+    """Rows of SCORES of the metric that is drawn against the asked degree, by subject, in the order of the degrees."""
+    rows = boards.filter((pl.col("task") == board.task) & (pl.col("metric") == board.by_degree))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows.drop_nulls(["degree", "value"]).sort("subject", "degree").to_dicts():
+        found.setdefault(row["subject"], []).append(row)
+    return found
+
+
+def pairs(boards: pl.DataFrame, board: Board) -> dict[tuple[str, str], tuple[float, float]]:
+    """Of each two subjects, the better one first: by how much its score is higher, and the p-value of that."""
+    rows = boards.filter((pl.col("task") == board.task) & pl.col("other").is_not_null())
+    wide = rows.filter(pl.col("metric").is_in(PAIRS)).pivot("metric", index=["subject", "other"], values="value")
+    if not set(PAIRS) <= set(wide.columns):
+        return {}
+    return {(subject, other): (gap, p) for subject, other, gap, p in wide.select("subject", "other", *PAIRS).rows()}

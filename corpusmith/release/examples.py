@@ -1,0 +1,96 @@
+"""Rows that the report shows: texts, a contact sheet of images, and what was rejected; nobody chose them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from corpusmith.curate.images import opened
+from corpusmith.release.columns import images_of
+from corpusmith.release.inputs import CardText
+from corpusmith.release.order import place
+
+EXAMPLES: Final = 3
+IMAGES: Final = 12  # of a reason
+LONGEST: Final = 400  # characters of a text
+SIDE: Final = 80  # pixels of a thumbnail
+LINES: Final = 3  # of the contact sheet, for each label
+
+
+def texts(rows: pl.LazyFrame, text: CardText) -> pl.DataFrame:
+    """The first few texts of each label and origin by key: columns label, origin, text, source_text."""
+    columns = rows.collect_schema()
+    if "text" not in columns:
+        return pl.DataFrame(schema=dict.fromkeys(("label", "origin", "text", "source_text"), pl.String))
+    source = "source_text" if "source_text" in columns else pl.lit(None, pl.String).alias("source_text")
+    short = rows.filter(pl.col("text").str.len_chars() <= LONGEST)
+    drawn = short.filter(pl.col("key").rank("ordinal").over(text.label, "origin") <= EXAMPLES)
+    found = drawn.select("key", "origin", "text", source, label=text.label).collect()
+    return found.sort(place("label", text.labels), place("origin", text.origins), "key").drop("key")
+
+
+def sheet(rows: pl.LazyFrame, rejected: pl.LazyFrame, text: CardText) -> pl.DataFrame:
+    """What each origin made of the same few groups: label, group, says, origin, image (a thumbnail), reason.
+
+    Of each label there is one group of each degree, or else the first LINES of them, by their names. ``says`` is what
+    was asked for; an image that was rejected has its first reason.
+    """
+    columns = rows.collect_schema()
+    if text.group is None or not images_of(rows):
+        return pl.DataFrame(schema=_SHEET)
+    by, most = ([text.label, "degree"], 1) if "degree" in columns else ([text.label], LINES)
+    asked = pl.concat([table.select(*by, group=text.group) for table in (rows, rejected)]).unique()
+    lines = asked.filter(pl.col("group").rank("dense").over(by) <= most).select("group").collect().to_series()
+    says = "prompt" if "prompt" in columns else text.group
+    shown = {"label": text.label, "group": text.group, "says": says}
+    parts = [
+        _with_thumbnails(table, table.filter(pl.col(text.group).is_in(lines.implode())), **shown, reason=reason)
+        for table, reason in ((rows, pl.lit(None, pl.String)), (rejected, pl.col("reasons").list.first()))
+    ]
+    found = pl.concat(parts).sort(place("label", text.labels), "group", place("origin", text.origins), "key")
+    return found.select(list(_SHEET))
+
+
+def refused(rejected: pl.LazyFrame, reasons: Sequence[str]) -> pl.DataFrame:
+    """The first few rows of each reason by key: columns reason, text, image (a thumbnail)."""
+    columns, first = rejected.collect_schema(), pl.col("reasons").list.first()
+    if "text" in columns:
+        short = rejected.filter(pl.col("text").str.len_chars().is_between(1, LONGEST))
+        said = short.select("key", "text", reason=first, image=pl.lit(None, pl.Binary))
+        found = said.filter(_among_first(EXAMPLES, "reason")).collect()
+    elif images_of(rejected):
+        keys = rejected.select("key", reason=first).filter(_among_first(IMAGES, "reason")).select("key").collect()
+        drawn = rejected.filter(pl.col("key").is_in(keys.to_series().implode()))
+        found = _with_thumbnails(rejected, drawn, reason=first).with_columns(text=pl.lit(None, pl.String))
+    else:
+        return pl.DataFrame(schema=_REFUSED)
+    return found.sort(place("reason", reasons), "key").select(list(_REFUSED))
+
+
+_SHEET = {**dict.fromkeys(("label", "group", "says", "origin"), pl.String), "image": pl.Binary, "reason": pl.String}
+_REFUSED = {"reason": pl.String, "text": pl.String, "image": pl.Binary}
+
+
+def _among_first(most: int, by: str) -> pl.Expr:
+    return pl.col("key").rank("ordinal").over(by) <= most
+
+
+def _with_thumbnails(table: pl.LazyFrame, drawn: pl.LazyFrame, **columns: str | pl.Expr) -> pl.DataFrame:
+    """Some rows of a table: key, origin, ``columns``, and a small copy of their image, where there is one."""
+    images = [pl.col(name).struct.field("bytes") for name in images_of(table)[:1]]
+    found = drawn.select("key", "origin", **columns, image=[*images, pl.lit(None, pl.Binary)][0]).collect()
+    small = pl.Series("image", [thumbnail(data) for data in found["image"]], dtype=pl.Binary)
+    return found.with_columns(small)
+
+
+def thumbnail(data: bytes | None) -> bytes | None:
+    """A WebP of at most SIDE pixels a side; None of what cannot be opened."""
+    pixels = opened(data, SIDE).pixels
+    if pixels is None:
+        return None
+    sink = io.BytesIO()
+    pixels.save(sink, "WEBP", quality=80)
+    return sink.getvalue()

@@ -1,0 +1,102 @@
+"""What the report draws of images and leaderboards, as plain data for its template."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from corpusmith.release import boards
+from corpusmith.release.charts import Point, histogram, small_chart
+from corpusmith.release.inputs import Board, Release
+from corpusmith.release.summary import Summary
+
+DEGREES = 3  # the strongest that is asked for
+
+
+def sheet(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """For each label its lines: what was asked for, and each origin's image with the reason if it was rejected."""
+    drawn = []
+    for (label,), part in summary.sheet.group_by("label", maintain_order=True):
+        lines = []
+        for (group, says), row in part.group_by("group", "says", maintain_order=True):
+            made = {cell["origin"]: cell for cell in row.to_dicts()}
+            cells = [(origin, _cell(made.get(origin))) for origin in release.text.origins]
+            lines.append({"group": group, "says": says, "cells": cells})
+        drawn.append({"label": label, "lines": lines})
+    return drawn
+
+
+def source_of(image: bytes | None) -> str | None:
+    """A WebP as the address of an image that lies in the page itself."""
+    return None if image is None else f"data:image/webp;base64,{base64.b64encode(image).decode()}"
+
+
+def spreads(summary: Summary) -> list[tuple[str, Any]]:
+    """For each measure its name and its histogram."""
+    return [
+        (str(measure), histogram(part.select("low", "high", "kept", "rejected").rows()))
+        for (measure,), part in summary.spreads.group_by("measure", maintain_order=True)
+    ]
+
+
+def leaderboards(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """For each board that was scored its standings, shares by label, curves by degree, and pairs."""
+    drawn = []
+    for board in release.text.boards:
+        lines = boards.standings(summary.boards, board)
+        if lines:
+            names = [line.subject for line in lines]
+            shown = [metric for metric in boards.columns(board) if any(metric in line.metrics for line in lines)]
+            drawn.append(
+                {
+                    "board": board,
+                    "lines": lines,
+                    "columns": shown,
+                    "by_label": [_by_label(summary, release, board, metric, names) for metric in board.by_label],
+                    "curves": _curves(summary, board, names),
+                    "pairs": _pairs(summary, board, names),
+                }
+            )
+    return drawn
+
+
+def _cell(made: dict[str, Any] | None) -> dict[str, Any]:
+    if made is None:
+        return {"image": None, "reason": "absent"}
+    return {"image": source_of(made["image"]), "reason": made["reason"]}
+
+
+def _by_label(summary: Summary, release: Release, board: Board, metric: str, names: list[str]) -> dict[str, Any]:
+    """A table of a metric: a line for each subject, a column for each label, shaded from 0 to 1."""
+    found = boards.by_label(summary.boards, board, metric)
+    labels = [label for label in release.text.labels if any((name, label) in found for name in names)]
+    return {
+        "metric": metric,
+        "labels": labels,
+        "lines": [(name, [found.get((name, label)) for label in labels]) for name in names],
+    }
+
+
+def _curves(summary: Summary, board: Board, names: list[str]) -> list[tuple[str, Any]]:
+    found = boards.by_degree(summary.boards, board)
+    return [
+        (name, small_chart([_point(row) for row in found[name]], "asked", f"{board.by_degree} seen"))
+        for name in names
+        if name in found
+    ]
+
+
+def _point(row: dict[str, Any]) -> Point:
+    low, high = (row["value"] if row[side] is None else row[side] for side in ("low", "high"))
+    says = f"asked degree {row['degree']}: {row['value']:.3f} ({low:.3f} – {high:.3f})"
+    return Point(row["degree"] / DEGREES, row["value"], low, high, says)
+
+
+def _pairs(summary: Summary, board: Board, names: list[str]) -> list[dict[str, Any]]:
+    """A line for each subject: how much its score is higher than each other's, and the p-value of that."""
+    found = boards.pairs(summary.boards, board)
+    turned = {(other, subject): (-gap, p) for (subject, other), (gap, p) in found.items()}
+    every = {**turned, **found}
+    return [
+        {"subject": name, "cells": [(other, every.get((name, other))) for other in names]} for name in names if every
+    ]
