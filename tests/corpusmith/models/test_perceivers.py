@@ -18,7 +18,7 @@ from PIL import Image
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.perceivers import READING, Classifier, Embedder, Safety, ZeroShot
+from corpusmith.models.perceivers import READING, Classifier, Embedder, Safety, Tagger, ZeroShot
 from corpusmith.models.perceivers.clip import ensembles
 from corpusmith.models.perceivers.readings import by_degree
 from corpusmith.work.ledger import Ledger
@@ -187,6 +187,24 @@ def test_embeddings_have_length_one_and_do_not_depend_on_batch_mates(clip: str) 
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     alone = Embedder(clip).make(rows_of(images[70]))["embedding"].to_pylist()[0]
     np.testing.assert_allclose(alone, together[70], atol=1e-5)
+
+
+def test_an_encoder_of_images_alone_embeds_as_well(tmp_path: Path) -> None:
+    from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
+
+    shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 28, "patch_size": 14}
+    Dinov2Model(Dinov2Config(**shape)).save_pretrained(tmp_path)
+    size = {"height": 28, "width": 28}
+    BitImageProcessorPil(size={"shortest_edge": 28}, crop_size=size).save_pretrained(tmp_path)
+    made = Embedder(str(tmp_path)).make(rows_of(png((10, 200, 30)), png((200, 20, 30))))
+    assert [len(vector) for vector in made["embedding"].to_pylist()] == [8, 8]
+
+
+def test_tags_come_with_their_probabilities_the_likeliest_first(tmp_path: Path) -> None:
+    tagger = Tagger(classifier(tmp_path, ["cup", "balloon", "car"], {"cup": 0.5, "balloon": 3.0, "car": -3.0}))
+    made = tagger.make(rows_of(png((0, 0, 0))))
+    assert made["tags"].to_pylist() == [["balloon", "cup"]]
+    assert made["tag_probabilities"].to_pylist()[0] == pytest.approx([0.9526, 0.6225], abs=1e-3)
 
 
 def test_two_uses_of_one_model_do_not_share_a_shelf(clip: str) -> None:
