@@ -149,8 +149,8 @@ class Curated(_Settings):
     max_bright_share: Share
     one_face: bool
     min_safety: Share
-    max_hash_distance: Annotated[int, Field(ge=0, le=64)]
-    max_similarity: Share
+    max_hash_distance: Annotated[int, Field(ge=0, le=16)]
+    min_similarity: Share
 
 
 class Splits(_Settings):

@@ -58,6 +58,17 @@ CORPORA: Final = {
             validate=_lazy("validation.reddit:validate_release"),
             reads_sources=True,
         ),
+        Corpus(
+            name="portraits",
+            partitioned="portraits_images",
+            first="portraits_prompts",
+            partitions=_lazy("assets.portraits.sources:partitions"),
+            inputs=_lazy("assets.portraits.sources:inputs"),
+            preview=_lazy("assets.portraits.preview:preview"),
+            estimate=_lazy("assets.portraits.estimate:estimate"),
+            remaker=_lazy("assets.portraits.remake:remaker"),
+            validate=_lazy("validation.portraits:validate_release"),
+        ),
     )
 }
 

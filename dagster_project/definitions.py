@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.portraits import graph as portraits
 from assets.reddit import card as reddit_card
 from assets.reddit import checks as reddit_checks
 from assets.reddit import graph as reddit
@@ -17,11 +18,11 @@ from dagster_project.tables import Tables
 def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg.Definitions:
     """The definitions of a home and its settings."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([reddit]),
+        assets=dg.load_assets_from_modules([reddit, portraits]),
         asset_checks=[reddit_checks.reddit_holds],
-        jobs=[schedules.reddit_dumps, schedules.reddit, schedules.reddit_publish],
+        jobs=schedules.JOBS,
         schedules=[schedules.reddit_weekly],
-        sensors=[schedules.reddit_inbox],
+        sensors=[schedules.reddit_inbox, schedules.portraits_generators],
         resources={"workshop": workshop, "tables": tables(workshop)},
         loggers=loggers,
         executor=dg.in_process_executor,

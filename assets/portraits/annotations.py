@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from assets.portraits import makers
-from assets.portraits.images import Make, seen
+from assets.portraits.images import Make, kept, seen
 from corpusmith.emotions import EMOTIONS
 from corpusmith.settings import Portraits
 
@@ -15,8 +15,13 @@ PROBABILITIES: Final = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 SAID: Final = ("emotion", *PROBABILITIES, "intensity", "quality")
 
 
-def annotate(images: pl.LazyFrame, curated: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
-    """A row for each kept portrait and annotator: key, annotator, SAID (null: not said) and human."""
+def annotate(
+    images: pl.LazyFrame, curated: pl.LazyFrame, people: pl.LazyFrame, make: Make, settings: Portraits
+) -> pl.LazyFrame:
+    """A row for each kept portrait and annotator: key, annotator, SAID (null: not said) and human.
+
+    ``people``: the same columns, of what people said of this and of any other portrait.
+    """
     portraits = kept(images, curated)
     parts = [
         seen(portraits, makers.perceiver(name, settings.servers), make).select(
@@ -24,13 +29,9 @@ def annotate(images: pl.LazyFrame, curated: pl.LazyFrame, make: Make, settings: 
         )
         for name in settings.annotators
     ]
-    return pl.concat(parts).select("key", "annotator", *SAID, "human")
-
-
-def kept(images: pl.LazyFrame, curated: pl.LazyFrame) -> pl.LazyFrame:
-    """The images that were kept, in their order."""
+    said = pl.concat(parts).select("key", "annotator", *SAID, "human")
     keys = curated.filter(pl.col("verdict") == "kept").select("key").collect().to_series()
-    return images.filter(pl.col("key").is_in(keys.implode()))
+    return pl.concat([said, people.filter(pl.col("key").is_in(keys.implode())).select(said.collect_schema().names())])
 
 
 def consensus(annotations: pl.LazyFrame) -> pl.LazyFrame:

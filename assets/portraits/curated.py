@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from assets.portraits import makers
-from assets.portraits.images import Make, seen
+from assets.portraits.images import Make, kept, seen
 from assets.portraits.splits import splits
+from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts
 from corpusmith.settings import Curated, Portraits
 
@@ -24,12 +26,33 @@ def curate(prompts: pl.LazyFrame, images: pl.LazyFrame, make: Make, settings: Po
         facts = facts.join(table.collect(), on="key", how="left", maintain_order="left")
     made = facts["image_sha256"].is_not_null()
     judged = verdicts(facts, thresholds(settings.curated, safety=settings.safety is not None))
-    rejected = judged.with_columns(
+    judged = judged.with_columns(
         verdict=pl.when(made).then("verdict").otherwise(pl.lit("rejected")),
         reasons=pl.when(made).then("reasons").otherwise(pl.lit(["not_made"])),
     )
     split = splits(prompts.collect(), settings.splits)
-    return rejected.join(split, on="prompt_id", how="left", maintain_order="left").lazy()
+    return (
+        judged.join(copies(images, judged, make, settings), on="key", how="left", maintain_order="left")
+        .with_columns(
+            verdict=pl.when(pl.col("reason").is_null()).then("verdict").otherwise(pl.lit("rejected")),
+            reasons=pl.when(pl.col("reason").is_null()).then("reasons").otherwise(pl.concat_list("reason")),
+        )
+        .drop("reason")
+        .join(split, on="prompt_id", how="left", maintain_order="left")
+        .lazy()
+    )
+
+
+def copies(images: pl.LazyFrame, judged: pl.DataFrame, make: Make, settings: Portraits) -> pl.DataFrame:
+    """The fit images that show what an earlier fit one shows, of whichever generator: key, duplicate_of, reason."""
+    fit = judged.filter(pl.col("verdict") == "kept").select("key", "image_sha256", "phash")
+    if fit.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(("key", "duplicate_of", "reason"), pl.String))
+    embedded = seen(kept(images, judged.lazy()), makers.embedder(settings.embedder), make).collect()
+    aligned = fit.join(embedded, on="key", how="left", maintain_order="left")["embedding"]
+    rules = settings.curated
+    found = duplicates(fit, rules.max_hash_distance, np.stack(aligned.to_numpy()), rules.min_similarity)
+    return found.drop_nulls("reason").select("key", "duplicate_of", "reason")
 
 
 def faces(images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:

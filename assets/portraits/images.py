@@ -19,15 +19,17 @@ def generate(prompts: pl.LazyFrame, name: str, make: Make) -> pl.LazyFrame:
     maker = makers.generator(name)
     made = make(prompts, maker)
     asked = pl.concat([prompts, keys_of(prompts, maker).to_frame().lazy()], how="horizontal")
-    failed = asked.join(made.select("key"), on="key", how="anti", maintain_order="left")
+    failed = asked.join(made.select("key"), on="key", how="anti", maintain_order="left").collect()
+    nothing = pl.DataFrame(schema=made.collect_schema()).clear(failed.height).drop(failed.columns)
     provenance = maker.provenance
-    return pl.concat([made, failed], how="diagonal").with_columns(
+    scheduler = (provenance["scheduler"] or {}).get("name")  # null: the one that the model came with
+    return pl.concat([made, failed.hstack(nothing).select(made.collect_schema().names()).lazy()]).with_columns(
         generator=pl.lit(name),
         model=pl.lit(provenance["model"]),
         revision=pl.lit(provenance["revision"]),
         steps=pl.lit(provenance["steps"], pl.Int32),
         guidance=pl.lit(provenance["guidance"], pl.Float32),
-        scheduler=pl.lit(provenance["scheduler"]),
+        scheduler=pl.lit(scheduler, pl.String),
         plan=canonical(maker.inputs),
         fingerprint=pl.lit(maker.fingerprint),
     )
@@ -36,6 +38,12 @@ def generate(prompts: pl.LazyFrame, name: str, make: Make) -> pl.LazyFrame:
 def all_of(images: Mapping[str, pl.LazyFrame], settings: Portraits) -> pl.LazyFrame:
     """The images of all generators that the settings name, in their order."""
     return pl.concat([images[name] for name in settings.generators])
+
+
+def kept(images: pl.LazyFrame, curated: pl.LazyFrame) -> pl.LazyFrame:
+    """The images that were kept, in their order."""
+    keys = curated.filter(pl.col("verdict") == "kept").select("key").collect().to_series()
+    return images.filter(pl.col("key").is_in(keys.implode()))
 
 
 def seen(images: pl.LazyFrame, maker: Maker, make: Make) -> pl.LazyFrame:

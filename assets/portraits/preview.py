@@ -10,6 +10,7 @@ from assets.portraits import annotations, curated, images, prompts
 from assets.resources import Workshop
 from assets.samples import Preview, page
 from corpusmith.curate.verdicts import REASONS
+from corpusmith.ingest import people
 
 SHOWN = ("origin", "emotion", "confidence", "target", "degree", "text", "verdict", "reasons")
 
@@ -24,7 +25,8 @@ def preview(workshop: Workshop, rows: int) -> Preview:
     few = asked.gather_every(max(1, asked.height // rows)).head(rows).lazy()
     made = pl.concat([images.generate(few, name, workshop.make) for name in settings.generators]).collect().lazy()
     fit = curated.curate(asked.lazy(), made, workshop.make, settings)
-    seen = annotations.consensus(annotations.annotate(made, fit, workshop.make, settings))
+    nobody = people.said(workshop.home, "portraits").clear()
+    seen = annotations.consensus(annotations.annotate(made, fit, nobody, workshop.make, settings))
     found = (
         fit.join(seen, on="key", how="left", maintain_order="left")
         .join(made.select("key", "image"), on="key", how="left", maintain_order="left")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from assets.portraits import makers
 from assets.resources import Workshop
+from corpusmith.ingest import people
 
 
 def partitions(workshop: Workshop) -> list[str]:
@@ -16,4 +19,6 @@ def inputs(workshop: Workshop) -> dict[str, str]:
 
     Raises ModelError: a model that is unknown or cannot be had is found before any work starts.
     """
-    return {name: maker.fingerprint for name, maker in makers.all_of(workshop.settings.portraits).items()}
+    models = {name: maker.fingerprint for name, maker in makers.all_of(workshop.settings.portraits).items()}
+    said = people.said(workshop.home, "portraits").collect()
+    return {**models, "people": hashlib.sha256(said.write_ndjson().encode()).hexdigest()}

@@ -1,0 +1,106 @@
+"""The portraits corpus, from a grammar of prompts to a published release: the recipe, top to bottom."""
+
+import dagster as dg
+import polars as pl
+
+from assets.asset import corpus_asset
+from assets.portraits import annotations as annotating
+from assets.portraits import curated as curating
+from assets.portraits import images as generating
+from assets.portraits import prompts as planning
+from assets.portraits import release as releasing
+from assets.portraits import scores
+from assets.released import shown
+from assets.resources import Workshop
+from corpusmith.errors import ModelError
+from corpusmith.ingest import people
+from corpusmith.release import hub
+from corpusmith.release.write import write_release
+
+GENERATORS = dg.DynamicPartitionsDefinition(name="portraits_images")
+
+
+@corpus_asset(group="portraits", kinds={"polars"})
+def prompts(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """The same prompts for every generator: each emotion at each degree, balanced over who, where and how."""
+    settings = workshop.settings.portraits
+    return planning.prompts(settings.vocabulary, settings.prompts.per_emotion, settings.prompts.seed).lazy()
+
+
+@corpus_asset(group="portraits", kinds={"pytorch", "huggingface"}, partitions_def=GENERATORS)
+def images(
+    context: dg.AssetExecutionContext, prompts: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]
+) -> pl.LazyFrame:
+    """What one generator makes of each prompt, with the seed and settings that make it again."""
+    return generating.generate(prompts, context.partition_key, workshop.make)
+
+
+@corpus_asset(group="portraits", kinds={"polars", "pytorch"})
+def curated(
+    prompts: pl.LazyFrame, images: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]
+) -> pl.LazyFrame:
+    """Every image, measured: kept, or rejected as blank, dark, flat, unsafe, without one face, or seen before."""
+    settings = workshop.settings.portraits
+    lacking = [name for name in settings.generators if images.get(name) is None]
+    if lacking:
+        raise ModelError(f"not made yet: {', '.join(lacking)}; materialize these partitions of portraits/images first")
+    return curating.curate(prompts, generating.all_of(images, settings), workshop.make, settings)
+
+
+@corpus_asset(group="portraits", kinds={"polars", "pytorch"})
+def annotations(
+    images: dict[str, pl.LazyFrame], curated: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]
+) -> pl.LazyFrame:
+    """What each annotator, machine or person, sees in each kept portrait: emotion, intensity and quality."""
+    settings = workshop.settings.portraits
+    said = people.said(workshop.home, "portraits")
+    return annotating.annotate(generating.all_of(images, settings), curated, said, workshop.make, settings)
+
+
+@corpus_asset(group="portraits", kinds={"polars"})
+def generator_scores(
+    images: dict[str, pl.LazyFrame],
+    curated: pl.LazyFrame,
+    annotations: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> pl.LazyFrame:
+    """How often, how strongly and how well each generator shows the emotion that it was asked for."""
+    settings = workshop.settings.portraits
+    return scores.of_generators(generating.all_of(images, settings), curated, annotations, workshop.make, settings)
+
+
+@corpus_asset(group="portraits", kinds={"pytorch"})
+def perceiver_scores(
+    images: dict[str, pl.LazyFrame],
+    curated: pl.LazyFrame,
+    annotations: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> pl.LazyFrame:
+    """How well each perceiver reads the portraits, from coarse to fine: polarity, emotion, intensity."""
+    settings = workshop.settings.portraits
+    return scores.of_perceivers(generating.all_of(images, settings), curated, annotations, workshop.make, settings)
+
+
+@corpus_asset(group="portraits", kinds={"parquet", "dvc"})
+def release(
+    images: dict[str, pl.LazyFrame],
+    curated: pl.LazyFrame,
+    annotations: pl.LazyFrame,
+    generator_scores: pl.LazyFrame,
+    perceiver_scores: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> dg.MaterializeResult:
+    """An immutable folder: Parquet shards with the images, what was rejected, scores, card, manifest and report."""
+    every = generating.all_of(images, workshop.settings.portraits)
+    release = releasing.release_of(
+        workshop, every, curated, annotations, pl.concat([generator_scores, perceiver_scores])
+    )
+    folder = workshop.release("portraits")
+    return shown(write_release(release, folder), folder)
+
+
+@corpus_asset(group="portraits", kinds={"huggingface"}, deps=[["portraits", "release"]])
+def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
+    """The release under its version in the folder of published corpora."""
+    target = hub.publish(workshop.release("portraits"), workshop.home / "published")
+    return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(target))})
