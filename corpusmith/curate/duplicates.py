@@ -21,7 +21,7 @@ def exact_duplicates(texts: pl.LazyFrame) -> pl.DataFrame:
     hash: memory does not grow with their length, and among a million the odds of any mistake are 1 in 30 million.
     """
     hashed = texts.select("key", text=pl.col("text").hash()).collect(engine="streaming")
-    first = _first_of_equal(hashed["text"].to_numpy())
+    first = first_of_equal(hashed["text"].to_numpy())
     copies = np.flatnonzero(first != np.arange(len(first)))
     return pl.DataFrame({"key": hashed["key"].gather(copies), "duplicate_of": hashed["key"].gather(first[copies])})
 
@@ -60,7 +60,7 @@ def similar_to(
     border = reference.select(pl.len()).collect().item()
     with TemporaryDirectory(prefix="corpusmith-") as folder:
         sets = gather(both, words, Path(folder))
-        first = _first_of_equal(sets.digests)
+        first = first_of_equal(sets.digests)
         copies = np.flatnonzero(first[border:] < border) + border
         found = [(first[copies], copies, np.ones(len(copies)))]
         for shingle, row in shared(sets, _distinct(first), threshold, Path(folder)):
@@ -92,22 +92,23 @@ def _check(threshold: float, words: int) -> None:
 
 def _clusters(sets: Sets, threshold: float, folder: Path) -> Rows:
     """For each row the first row of its cluster; shape (n,)."""
-    label = _first_of_equal(sets.digests)
+    label = first_of_equal(sets.digests)
     for shingle, row in shared(sets, _distinct(label), threshold, folder):
         left, right = neighbours(shingle, row)
         apart = label[left] != label[right]
         left, right, _ = similar(sets, left[apart], right[apart], threshold)
-        label = _merged(label, left, right)
+        label = merged(label, left, right)
         for left, right in across(shingle, row, label[row]):
             left, right, _ = similar(sets, left, right, threshold)
-            label = _merged(label, left, right)
+            label = merged(label, left, right)
     return label
 
 
-def _first_of_equal(digests: npt.NDArray[np.uint64]) -> Rows:
+def first_of_equal(digests: npt.NDArray[np.unsignedinteger]) -> Rows:
     """For each row the first row with the same digest; shape (n,)."""
     _, first, members = np.unique(digests, return_index=True, return_inverse=True)
-    return first[members]
+    earliest: Rows = first[members]
+    return earliest
 
 
 def _distinct(first: Rows) -> Rows:
@@ -115,7 +116,7 @@ def _distinct(first: Rows) -> Rows:
     return np.flatnonzero(first == np.arange(len(first)))
 
 
-def _merged(label: Rows, left: Rows, right: Rows) -> Rows:
+def merged(label: Rows, left: Rows, right: Rows) -> Rows:
     """The labels after each pair of rows was put under one label, the smallest; shape (n,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

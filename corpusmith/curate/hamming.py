@@ -29,9 +29,12 @@ BITS: Final = 64
 AT_ONCE: Final = 1 << 16  # comparisons: what fits in a core's cache
 CROWD: Final = 1 << 20  # comparisons of two values' hashes from which on these are searched by themselves
 WIDEST: Final = 22  # bits of a band
+MOST_BANDS: Final = 8
+SAMPLE: Final = 128  # hashes of either side
 
-OUTER, COMPARED, LOOKED_UP, PROBED = 1.5, 4.0, 20.0, 2e5
-"""Nanoseconds, about: a comparison in a block of all with all, one of looked-up rows, a row's look-up, a pass."""
+OUTER, COMPARED, LOOKED_UP, TABLED, PROBED = 1.5, 4.0, 20.0, 100.0, 2e5
+"""Nanoseconds, about: to compare in a block of all with all, or one by one; to look a row up; to find a value's place;
+to begin a pass."""
 
 
 class Near(NamedTuple):
@@ -60,7 +63,7 @@ def near_among(hashes: Hashes, distance: int) -> Iterator[Near]:
 
 
 def near_between(left: Hashes, bands: Sequence[Band], distance: int) -> Iterator[Near]:
-    """All pairs of one in ``left`` (n,) and one in ``bands`` (see `banded`) that differ in ``distance`` bits or less."""
+    """All pairs of one in ``left`` (n,) and one in ``bands`` (see `banded`) that differ in ``distance`` or less."""
     yield from _search(left, bands, BITS, distance, same=False)
 
 
@@ -71,7 +74,7 @@ def banded(hashes: Hashes, bits: int = 16) -> list[Band]:
 
 def _pairs(left: Hashes, right: Hashes, width: int, distance: int, same: bool) -> Iterator[Near]:
     """The pairs of hashes of ``width`` bits, which are the upper ones of each number; the others are 0."""
-    parts = _cheapest(len(left), len(right), width, distance)
+    parts = _cheapest(left, right, width, distance)
     if parts:
         bands = [_band(right, start, bits, width) for start, bits in _cut(width, parts)]
         yield from _search(left, bands, width, distance, same)
@@ -79,17 +82,29 @@ def _pairs(left: Hashes, right: Hashes, width: int, distance: int, same: bool) -
         yield from _all_with_all(left, right, distance, same)
 
 
-def _cheapest(left: int, right: int, width: int, distance: int) -> int:
-    """Into how many bands to cut, so that it takes the least time; 0: compare all with all."""
-    seconds = {0: OUTER * left * right}
-    for parts in range(1, 9):
-        if min(width, WIDEST) >= -(-width // parts):
-            bands = zip(_cut(width, parts), _radii(distance, parts), strict=True)
-            seconds[parts] = sum(
-                len(_masks(bits, radius)) * (PROBED + left * (LOOKED_UP + COMPARED * right / 2**bits))
-                for (_, bits), radius in bands
-            )
-    return min(seconds, key=seconds.__getitem__)
+def _cheapest(left: Hashes, right: Hashes, width: int, distance: int) -> int:
+    """Into how many bands to cut, so that it takes the least time; 0: compare all with all.
+
+    How many pairs a band leaves to compare is seen in a sample: where all are near one another, it is nearly all.
+    """
+    pairs = len(left) * len(right)
+    sample = _sample(left)[:, None] ^ _sample(right)
+    sample = sample[sample != 0]
+    nanoseconds = {0: OUTER * pairs}
+    for parts in range(1, MOST_BANDS + 1):
+        if -(-width // parts) <= WIDEST and parts <= width:
+            nanoseconds[parts] = 0.0
+            for (start, bits), radius in zip(_cut(width, parts), _radii(distance, parts), strict=True):
+                passes = len(_masks(bits, radius))
+                near = np.bitwise_count(sample << np.uint64(start) >> np.uint64(64 - bits)) <= radius
+                share = max(passes / 2**bits, near.mean() if len(near) else 0.0)
+                nanoseconds[parts] += TABLED * 2**bits + passes * (PROBED + LOOKED_UP * len(left))
+                nanoseconds[parts] += COMPARED * share * pairs if passes else 0
+    return min(nanoseconds, key=nanoseconds.__getitem__)
+
+
+def _sample(hashes: Hashes) -> Hashes:
+    return hashes[:: max(1, len(hashes) // SAMPLE)][:SAMPLE]
 
 
 def _cut(width: int, parts: int) -> list[tuple[int, int]]:
@@ -120,6 +135,11 @@ def _rotated(hashes: Hashes, start: int, width: int) -> Hashes:
     if not start:
         return hashes
     return hashes << np.uint64(start) | hashes >> np.uint64(64 - start) << np.uint64(64 - width)
+
+
+@cache
+def _cores() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cpu_count(), "hamming")
 
 
 class _Runs(NamedTuple):
@@ -175,8 +195,7 @@ def _places(mine: Band, other: Band, radius: int, width: int, distance: int, sam
                 if part.size:
                     yield (*part, same and not mask)
 
-    with ThreadPoolExecutor(cpu_count(), "hamming") as pool:
-        yield from ahead(pool, lambda task: _compared(mine.hashes, other.hashes, distance, *task), tasks())
+    yield from ahead(_cores(), lambda task: _compared(mine.hashes, other.hashes, distance, *task), tasks())
     for start, end, first, last, mask in crowds:
         ours, theirs = (hashes << np.uint64(mine.bits) for hashes in (mine.hashes[start:end], other.hashes[first:last]))
         left_over = distance - mask.bit_count()

@@ -1,0 +1,63 @@
+"""Compare new images with those of earlier releases, whose hashes are sorted once and then only looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from corpusmith.curate.hamming import Band, banded, near_between
+
+FOUND = {"key": pl.String, "known": pl.String, "distance": pl.UInt8, "release": pl.String}
+
+
+def remember(images: pl.DataFrame, path: Path) -> None:
+    """Write the hashes of a release's images (columns key and phash; nulls are left out) to ``path``, an Arrow file.
+
+    It holds them once for each band, sorted by that band, so that a search maps the file and reads but the pages that
+    it looks up: what was written is never sorted, or written, again.
+    """
+    hashed = images.select("key", "phash").drop_nulls("phash")
+    bands = banded(hashed["phash"].to_numpy())
+    columns = {"key": hashed["key"]}
+    for band in bands:
+        columns[f"hashes-{band.start}-{band.bits}"] = pl.Series(band.hashes)
+        columns[f"rows-{band.start}-{band.bits}"] = pl.Series(band.rows, dtype=pl.UInt32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp")
+    table = pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    unfinished.replace(path)
+
+
+def known(images: pl.DataFrame, remembered: Sequence[Path], distance: int) -> pl.DataFrame:
+    """The images that look like one of an earlier release: columns key, known, distance, release.
+
+    ``images`` has the columns key and phash. known is the key of the earlier image, release the stem of the file in
+    ``remembered`` that holds it (see `remember`). All pairs whose hashes differ in ``distance`` bits or less are found.
+    Time grows with the new images, and with the earlier ones only as far as more of these are near.
+    """
+    hashed = images.select("key", "phash").drop_nulls("phash")
+    hashes = hashed["phash"].to_numpy()
+    parts = [pl.DataFrame(schema=FOUND)]
+    for path in remembered:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+        for near in near_between(hashes, _bands(table), distance):
+            columns = {"key": hashed["key"].gather(near.left), "known": table["key"].take(pa.array(near.right))}
+            part = pl.DataFrame({**columns, "distance": near.distance})
+            parts.append(part.with_columns(release=pl.lit(path.stem)))
+    return pl.concat(parts).sort("key", "distance", "release", "known")
+
+
+def _bands(table: pa.Table) -> list[Band]:
+    bands = []
+    for name in table.column_names:
+        if name.startswith("hashes-"):
+            start, bits = map(int, name.split("-")[1:])
+            hashes, rows = table[name], table[f"rows-{start}-{bits}"]
+            bands.append(Band(start, bits, hashes.chunk(0).to_numpy(), rows.chunk(0).to_numpy()))
+    return bands
