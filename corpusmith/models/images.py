@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
 from typing import Any, Final
@@ -157,7 +157,7 @@ class Generator:
                 raise result
         return pa.RecordBatch.from_pylist([made[key] for key, *_ in asked], schema=self.schema)
 
-    def _drawn(self, parts: Sequence[tuple[list[str], list[str]]] | Iterator[Any]) -> dict[str, Row | UnusableError]:
+    def _drawn(self, parts: Iterable[tuple[list[str], list[str]]]) -> dict[str, Row | UnusableError]:
         """What became of each key; one part is encoded while the next is drawn."""
         waiting: list[Future[Row | UnusableError]] = []
         keys: list[str] = []
