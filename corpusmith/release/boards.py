@@ -62,7 +62,7 @@ def by_label(boards: pl.DataFrame, board: Board, metric: str) -> dict[tuple[str,
 
 def by_degree(boards: pl.DataFrame, board: Board) -> dict[str, list[dict[str, Any]]]:
     """Rows of SCORES of the metric that is drawn against the asked degree, by subject, in the order of the degrees."""
-    rows = boards.filter((pl.col("task") == board.task) & (pl.col("metric") == board.by_degree))
+    rows = boards.filter((pl.col("task") == board.task) & (pl.col("metric") == pl.lit(board.by_degree, pl.String)))
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows.drop_nulls(["degree", "value"]).sort("subject", "degree").to_dicts():
         found.setdefault(row["subject"], []).append(row)

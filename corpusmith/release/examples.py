@@ -45,12 +45,12 @@ def sheet(rows: pl.LazyFrame, rejected: pl.LazyFrame, text: CardText) -> pl.Data
     asked = pl.concat([table.select(*by, group=text.group) for table in (rows, rejected)]).unique()
     lines = asked.filter(pl.col("group").rank("dense").over(by) <= most).select("group").collect().to_series()
     says = "prompt" if "prompt" in columns else text.group
-    shown = {"label": text.label, "group": text.group, "says": says}
+    shown = {"label": text.label, "group": text.group, "says": says, "degree": by[-1]}
     parts = [
         _with_thumbnails(table, table.filter(pl.col(text.group).is_in(lines.implode())), **shown, reason=reason)
         for table, reason in ((rows, pl.lit(None, pl.String)), (rejected, pl.col("reasons").list.first()))
     ]
-    found = pl.concat(parts).sort(place("label", text.labels), "group", place("origin", text.origins), "key")
+    found = pl.concat(parts).sort(place("label", text.labels), "degree", "group", place("origin", text.origins), "key")
     return found.select(list(_SHEET))
 
 

@@ -13,7 +13,7 @@ from corpusmith.release import figures
 from corpusmith.release.charts import Curve, Point, line_chart
 from corpusmith.release.inputs import Release
 from corpusmith.release.manifest import commit, redacted
-from corpusmith.release.summary import Summary
+from corpusmith.release.summary import JUDGED, Summary
 
 FEW = 4  # origins, up to which each has a colour, a tile and a flow of its own
 
@@ -159,11 +159,11 @@ def _overall(summary: Summary) -> list[dict[str, Any]]:
 
 def _confusions(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """Each matrix as rows of (count, share of its row); what could not be read comes last, if anything."""
-    order = list(dict.fromkeys((*release.text.labels, *EMOTIONS)))
     drawn = []
     for (name,), part in summary.confusions.group_by("name", maintain_order=True):
         cells = dict(((actual, predicted), rows) for _, actual, predicted, rows in part.rows())
         there = {word for pair in cells for word in pair}
+        order = EMOTIONS if there <= {*EMOTIONS, ""} else tuple(dict.fromkeys((*release.text.labels, *EMOTIONS)))
         columns = [*(word for word in order if word in there), *([""] if "" in there else [])]
         lines = []
         for actual in order:
@@ -174,5 +174,8 @@ def _confusions(summary: Summary, release: Release) -> list[dict[str, Any]]:
                     {"actual": actual, "rows": total, "cells": list(zip(columns, counts, shares, strict=True))}
                 )
         hits = sum(cells.get((label, label), 0) for label in order)
-        drawn.append({"name": name, "columns": columns, "lines": lines, "rows": part["rows"].sum(), "hits": hits})
-    return drawn
+        apart = str(name).startswith(JUDGED) and len(release.text.origins) > FEW
+        drawn.append(
+            {"name": name, "apart": apart, "columns": columns, "lines": lines, "rows": part["rows"].sum(), "hits": hits}
+        )
+    return sorted(drawn, key=lambda matrix: bool(matrix["apart"]))

@@ -45,7 +45,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "build.py").write_text(BUILD.format(root=str(ROOT), here=str(Path(__file__).parent)))
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     assert pipeline["stages"]["reddit"]["cmd"] == "corpusmith build reddit"
-    pipeline["stages"]["reddit"] |= {"cmd": f"{sys.executable} build.py", "deps": ["build.py"]}
+    pipeline["stages"] = {
+        "reddit": pipeline["stages"]["reddit"] | {"cmd": f"{sys.executable} build.py", "deps": ["build.py"]}
+    }
+    pipeline["metrics"] = ["data/reddit/metrics.json"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
     (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text())
     for version, rows in (("1.0.0", 4), ("1.1.0", 6)):
