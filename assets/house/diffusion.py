@@ -1,0 +1,206 @@
+"""Trains the image generators on latents that are computed once: ``python -m assets.house.diffusion epsilon``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from assets.house import autoencoder as coding
+from assets.house.drawings import Drawings, kept
+from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, text_encoder, tokenizer
+from assets.house.training import device, train
+from corpusmith.models.house import HOUSE
+
+ROWS: Final = 60_000
+SEED: Final = 12
+BATCH: Final = 32
+STEPS: Final = 10_000
+EARLY: Final = 0.12
+"""Share of the steps after which the early checkpoint is taken."""
+UNPROMPTED: Final = 0.1
+"""Share of the captions that are emptied, so that guidance has something to lead away from (Ho & Salimans 2022)."""
+DETAIL: Final = 4.0
+"""How much more a latent counts where the drawing has edges; what the network should predict is the same everywhere."""
+
+
+class Network:
+    """Builds and holds what is trained together: the denoiser and its text encoders, as one torch module."""
+
+    def __new__(cls, generator: Generator, words: Any, channels: int) -> Any:
+        """A torch ModuleDict of ``denoiser`` and the generator's text encoders, with random weights."""
+        import torch
+
+        torch.manual_seed(generator.seed)
+        parts = {"denoiser": generator.network(channels)}
+        parts |= {name: text_encoder(words, projected=len(generator.texts) > 1) for name in generator.texts}
+        return torch.nn.ModuleDict(parts)
+
+
+def tokens(words: Any, drawn: Drawings) -> Any:
+    """The captions of each drawing as tokens, and last an empty one: (n, ways, LONGEST), int64."""
+    ways = max(len(said) for said in drawn.prompts)
+    said = [(prompts * ways)[:ways] for prompts in drawn.prompts]
+    flat = [prompt for prompts in said for prompt in prompts]
+    ids = words(flat, padding="max_length", max_length=LONGEST, truncation=True, return_tensors="pt").input_ids
+    return ids.view(len(said), ways, LONGEST)
+
+
+def condition(network: Any, generator: Generator, ids: Any) -> dict[str, Any]:
+    """What the denoiser is told, as its published pipeline tells it: the denoiser's keyword arguments."""
+    import torch
+
+    if len(generator.texts) == 1:
+        return {"encoder_hidden_states": network["text_encoder"](ids)[0]}
+    told = [network[name](ids, output_hidden_states=True) for name in generator.texts]
+    words = torch.cat([each.hidden_states[-2] for each in told], dim=-1)
+    silent = torch.zeros_like(words)  # SD3's third text encoder, which is left out
+    pooled = torch.cat([each.text_embeds for each in told], dim=-1)
+    return {"encoder_hidden_states": torch.cat([words, silent], dim=1), "pooled_projections": pooled}
+
+
+def noised(generator: Generator, scheduler: Any, latents: Any, noise: Any, draws: Any) -> tuple[Any, Any, Any, Any]:
+    """Noisy latents, their timesteps, what the network should answer, and how much each sample counts."""
+    import torch
+
+    rows = len(latents)
+    if not hasattr(scheduler, "alphas_cumprod"):
+        time = torch.sigmoid(torch.from_numpy(draws.normal(size=rows).astype(np.float32))).to(latents)
+        mixed = (1 - time.view(-1, 1, 1, 1)) * latents + time.view(-1, 1, 1, 1) * noise
+        return mixed, time * STEPS_OF_NOISE, noise - latents, torch.ones_like(time)
+    steps = torch.from_numpy(draws.integers(STEPS_OF_NOISE, size=rows)).to(latents.device)
+    kept_share = scheduler.alphas_cumprod.to(latents)[steps]
+    signal, spread = kept_share.sqrt().view(-1, 1, 1, 1), (1 - kept_share).sqrt().view(-1, 1, 1, 1)
+    ratio = kept_share / (1 - kept_share)
+    weight = ratio.clamp(max=5.0)  # min-SNR-5 (Hang et al. 2023, arXiv 2303.09556)
+    if scheduler.config.prediction_type == "epsilon":
+        return signal * latents + spread * noise, steps, noise, weight / ratio
+    return signal * latents + spread * noise, steps, signal * noise - spread * latents, weight / (ratio + 1)
+
+
+def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = EARLY) -> tuple[Any, Any, Any]:
+    """The generator's final and early weights and its tokenizer; goes on from the checkpoint in ``work``."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    generator = GENERATORS[name]
+    drawn = kept(rows, SEED, work, processes=2)
+    words = tokenizer([prompt for prompts in drawn.prompts for prompt in prompts])
+    vae = AutoencoderTiny.from_pretrained(work / f"vae-{generator.autoencoder}").to(device()).eval()
+    latents, detail = _latents(vae, drawn, work / f"latents-{generator.autoencoder}-{rows}.pt")
+    ids = tokens(words, drawn).to(device())
+    nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(device())[0, 0]
+    network = Network(generator, words, vae.config.latent_channels).to(device())
+    scheduler = generator.scheduler()
+
+    def loss(step: int) -> Any:
+        draws = np.random.default_rng([generator.seed, step])
+        rows_now = draws.integers(len(latents), size=BATCH)
+        clean = latents[rows_now].to(device()).float() * vae.config.scaling_factor
+        noise = torch.from_numpy(draws.normal(size=clean.shape).astype(np.float32)).to(clean)
+        said = ids[rows_now, draws.integers(ids.shape[1], size=BATCH)]
+        said = torch.where(torch.from_numpy(draws.random(BATCH) < UNPROMPTED).to(said.device)[:, None], nothing, said)
+        mixed, times, wanted, weight = noised(generator, scheduler, clean, noise, draws)
+        kind = {"hidden_states" if len(generator.texts) > 1 else "sample": mixed}
+        answer = network["denoiser"](**kind, timestep=times, **condition(network, generator, said)).sample
+        wrong = (answer.float() - wanted).square() * detail[rows_now].to(clean)
+        return (wrong.mean((1, 2, 3)) * weight).mean()
+
+    final, at_early = train(
+        network,
+        loss,
+        steps=steps,
+        rate=1.5e-3,
+        checkpoint=work / f"{name}.pt",
+        average=0.9995,
+        early=round(steps * early),
+    )
+    return (network, final, at_early), words, vae
+
+
+def _latents(vae: Any, drawn: Drawings, cached: Path) -> tuple[Any, Any]:
+    """Latents (n, channels, 16, 16) and how much each place counts (n, 1, 16, 16), float16; computed once."""
+    import torch
+    from torch.nn.functional import avg_pool2d
+
+    if not cached.exists():
+        edges = []
+        for start in range(0, len(drawn.pixels), 512):
+            contrast = coding.weights(coding.batch(drawn.pixels, slice(start, start + 512))) - 1
+            edges.append(avg_pool2d(contrast, 4).div(coding.EDGES).half().cpu())
+        weights = 1 + DETAIL * torch.cat(edges)
+        torch.save({"latents": coding.encoded(vae, drawn.pixels), "weights": weights}, cached)
+    stored = torch.load(cached, weights_only=True, mmap=True)
+    return stored["latents"], stored["weights"]
+
+
+def ship(name: str, network: Any, final: Any, early: Any, words: Any, vae: Any, out: Path) -> None:
+    """Writes the pipeline's folder in float16 safetensors; the early weights lie beside as the variant ``early``."""
+    network.load_state_dict(early)
+    for part, module in network.items():
+        folder = _part(name, part)
+        module.half().save_pretrained(out / folder, variant="early")
+    network.load_state_dict(final)
+    pipeline(name, network, words, vae).to(dtype=_half()).save_pretrained(out)
+
+
+def pipeline(name: str, network: Any, words: Any, vae: Any) -> Any:
+    """The diffusers pipeline around a trained network."""
+    from diffusers import StableDiffusion3Pipeline, StableDiffusionPipeline
+
+    generator = GENERATORS[name]
+    if len(generator.texts) > 1:
+        return StableDiffusion3Pipeline(
+            transformer=network["denoiser"],
+            scheduler=generator.scheduler(),
+            vae=vae,
+            text_encoder=network["text_encoder"],
+            tokenizer=words,
+            text_encoder_2=network["text_encoder_2"],
+            tokenizer_2=words,
+            text_encoder_3=None,
+            tokenizer_3=None,
+        )
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=network["text_encoder"],
+        tokenizer=words,
+        unet=network["denoiser"],
+        scheduler=generator.scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def _part(name: str, part: str) -> str:
+    return part if part != "denoiser" else "transformer" if len(GENERATORS[name].texts) > 1 else "unet"
+
+
+def _half() -> Any:
+    import torch
+
+    return torch.float16
+
+
+def main() -> None:
+    """The recipe as a command, to run unattended; what ``work`` has is gone on from."""
+    import torch
+
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("name", choices=GENERATORS)
+    ask.add_argument("--work", type=Path, default=coding.WORK)
+    ask.add_argument("--out", type=Path, default=HOUSE)
+    ask.add_argument("--steps", type=int, default=STEPS)
+    ask.add_argument("--rows", type=int, default=ROWS)
+    ask.add_argument("--threads", type=int, default=2)
+    asked = ask.parse_args()
+    torch.set_num_threads(asked.threads)
+    (network, final, early), words, vae = trained(asked.name, asked.work, asked.steps, asked.rows)
+    ship(asked.name, network, final, early, words, vae, asked.out / asked.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The image generators before training: networks, text encoders and schedulers in published pipelines' formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+LONGEST: Final = 40
+"""Tokens of a prompt; the longest caption has 36."""
+TEXT_WIDTH: Final = 64
+STEPS_OF_NOISE: Final = 1000
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One generator: which autoencoder it works in, how its network is built, and how noise is added.
+
+    network(channels) and scheduler() build the diffusers objects; seed decides the first weights and every batch.
+    """
+
+    autoencoder: str
+    network: Callable[[int], Any]
+    scheduler: Callable[[], Any]
+    texts: Sequence[str]
+    seed: int
+
+
+def unet(channels: int, widths: tuple[int, ...], attention: tuple[bool, ...]) -> Any:
+    """A UNet2DConditionModel of one residual block a level; ``attention`` says which levels see the prompt."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=channels,
+        out_channels=channels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if seen else "DownBlock2D" for seen in attention),
+        up_block_types=tuple("CrossAttnUpBlock2D" if seen else "UpBlock2D" for seen in reversed(attention)),
+        block_out_channels=widths,
+        layers_per_block=1,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
+def transformer(channels: int) -> Any:
+    """An SD3Transformer2DModel (MMDiT: Esser et al. 2024, arXiv 2403.03206) on patches of two latents a side."""
+    from diffusers import SD3Transformer2DModel
+
+    return SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=channels,
+        out_channels=channels,
+        num_layers=4,
+        attention_head_dim=20,
+        num_attention_heads=4,
+        joint_attention_dim=2 * TEXT_WIDTH,
+        caption_projection_dim=80,
+        pooled_projection_dim=2 * TEXT_WIDTH,
+        pos_embed_max_size=8,
+    )
+
+
+def discrete(prediction: str, schedule: str) -> Any:
+    """A DPMSolver++ scheduler (Lu et al. 2022, arXiv 2211.01095) over STEPS_OF_NOISE steps."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=STEPS_OF_NOISE,
+        beta_schedule=schedule,
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type=prediction,
+        timestep_spacing="trailing",
+    )
+
+
+def flow() -> Any:
+    """The Euler scheduler of rectified flow (Liu et al. 2022, arXiv 2209.03003)."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    return FlowMatchEulerDiscreteScheduler(num_train_timesteps=STEPS_OF_NOISE, shift=1.0)
+
+
+GENERATORS: Final[Mapping[str, Generator]] = {
+    "epsilon": Generator(
+        "wide",
+        lambda channels: unet(channels, (48, 72), (True, True)),
+        lambda: discrete("epsilon", "scaled_linear"),
+        ("text_encoder",),
+        seed=101,
+    ),
+    "velocity": Generator(
+        "narrow",
+        lambda channels: unet(channels, (32, 64), (True, True)),
+        lambda: discrete("v_prediction", "squaredcos_cap_v2"),
+        ("text_encoder",),
+        seed=102,
+    ),
+    "flow": Generator("wide", transformer, flow, ("text_encoder", "text_encoder_2"), seed=103),
+}
+
+
+def tokenizer(prompts: Sequence[str]) -> Any:
+    """A tokenizer of whole words, lower case, that knows every word of ``prompts``: padded to LONGEST."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    split = pre_tokenizers.Split(Regex(r"[\w-]+"), behavior="removed", invert=True)
+    normal = normalizers.Lowercase()
+    words = {word for prompt in prompts for word, _ in split.pre_tokenize_str(normal.normalize_str(prompt))}
+    special = ["<pad>", "<start>", "<unknown>", "<end>"]
+    vocabulary = {word: place for place, word in enumerate([*special[:3], *sorted(words), special[3]])}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))
+    inner.normalizer, inner.pre_tokenizer = normal, split
+    inner.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[(name, vocabulary[name]) for name in ("<start>", "<end>")]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        pad_token="<pad>",
+        bos_token="<start>",
+        eos_token="<end>",
+        unk_token="<unknown>",
+        model_max_length=LONGEST,
+    )
+
+
+def text_encoder(words: Any, projected: bool) -> Any:
+    """A CLIP text encoder of three layers with random weights."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=2 * TEXT_WIDTH,
+        projection_dim=TEXT_WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=LONGEST,
+        pad_token_id=words.pad_token_id,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+    )
+    return CLIPTextModelWithProjection(config) if projected else CLIPTextModel(config)
