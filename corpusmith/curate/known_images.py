@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -20,16 +21,15 @@ def remember(images: pl.DataFrame, path: Path) -> None:
     it looks up: what was written is never sorted, or written, again.
     """
     hashed = images.select("key", "phash").drop_nulls("phash")
-    bands = banded(hashed["phash"].to_numpy())
-    columns = {"key": hashed["key"]}
-    for band in bands:
-        columns[f"hashes-{band.start}-{band.bits}"] = pl.Series(band.hashes)
-        columns[f"rows-{band.start}-{band.bits}"] = pl.Series(band.rows, dtype=pl.UInt32)
+    columns = {"key": pa.array(hashed["key"].to_list(), pa.string())}
+    for band in banded(hashed["phash"].to_numpy()):
+        columns[f"hashes-{band.start}-{band.bits}"] = pa.array(band.hashes)
+        columns[f"rows-{band.start}-{band.bits}"] = pa.array(band.rows.astype(np.uint32))
+    rows = pa.record_batch(columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.tmp")
-    table = pl.DataFrame(columns).to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
+    with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+        writer.write_batch(rows)
     unfinished.replace(path)
 
 
@@ -45,19 +45,16 @@ def known(images: pl.DataFrame, remembered: Sequence[Path], distance: int) -> pl
     parts = [pl.DataFrame(schema=FOUND)]
     for path in remembered:
         with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        for near in near_between(hashes, _bands(table), distance):
-            columns = {"key": hashed["key"].gather(near.left), "known": table["key"].take(pa.array(near.right))}
+            rows = pa.ipc.open_file(file).get_batch(0)
+        for near in near_between(hashes, _bands(rows), distance):
+            columns = {"key": hashed["key"].gather(near.left), "known": rows["key"].take(pa.array(near.right))}
             part = pl.DataFrame({**columns, "distance": near.distance})
             parts.append(part.with_columns(release=pl.lit(path.stem)))
     return pl.concat(parts).sort("key", "distance", "release", "known")
 
 
-def _bands(table: pa.Table) -> list[Band]:
-    bands = []
-    for name in table.column_names:
-        if name.startswith("hashes-"):
-            start, bits = map(int, name.split("-")[1:])
-            hashes, rows = table[name], table[f"rows-{start}-{bits}"]
-            bands.append(Band(start, bits, hashes.chunk(0).to_numpy(), rows.chunk(0).to_numpy()))
-    return bands
+def _bands(rows: pa.RecordBatch) -> list[Band]:
+    places = [name.removeprefix("hashes-") for name in rows.schema.names if name.startswith("hashes-")]
+    arrays = [(rows[f"hashes-{place}"].to_numpy(), rows[f"rows-{place}"].to_numpy()) for place in places]
+    cuts = [tuple(map(int, place.split("-"))) for place in places]
+    return [Band(start, bits, *array) for (start, bits), array in zip(cuts, arrays, strict=True)]
