@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,8 @@ import polars as pl
 from corpusmith.curate.balance import ORIGINS, SPLITS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
-from corpusmith.errors import ReleaseError
-from validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN, Column, schema
+from validation import tables
+from validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN
 from validation.suite import Report, Table, run
 
 if TYPE_CHECKING:
@@ -59,9 +57,7 @@ SENTENCES: Final[dict[str, str]] = {
 """Every expectation by its slug, in the order of a report; numbers are those of `Limits`."""
 
 HASH: Final = "^[0-9a-f]{16,64}$"
-SHARD: Final = re.compile(r"(?P<split>[a-z]+)-\d+-of-\d+\.parquet")
 PROVENANCE: Final = ("judge", "plan", "fingerprint", "target", "writer", "seed", "source_key", "source_text")
-ABSENT: Final = "absent"
 
 
 @dataclass(frozen=True)
@@ -102,12 +98,14 @@ def validate(
     With ``docs``, Great Expectations writes its Data Docs there.
     """
     limits = limits or Limits()
-    tables = _released(rows, limits)
+    looked_at = _released(rows, limits)
     if rejected is not None:
-        tables |= _rejected(rejected, rows)
+        looked_at |= _rejected(rejected, rows)
         if limits.made is not None:
-            tables["counts"] = _counts(limits.made, rows, rejected)
-    return run("reddit", tables, sentences(limits), docs)
+            every = (tables.conformed(rows, RELEASE), tables.conformed(rejected, REJECTED))
+            made = {origin: limits.made.get(origin, 0) for origin in ORIGINS}
+            looked_at["counts"] = tables.counts(made, "origin", *every, "all_accounted")
+    return run("reddit", looked_at, sentences(limits), docs)
 
 
 def sentences(limits: Limits) -> dict[str, str]:
@@ -121,32 +119,11 @@ def validate_release(folder: Path, docs: Path | None = None) -> Report:
 
     Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
     """
-    shards = sorted((folder / "data").glob("*.parquet"))
-    if not shards:
-        raise ReleaseError(f"{folder} is no release: expected Parquet files in {folder / 'data'}")
-    rejected = sorted((folder / "rejected").glob("*.parquet"))
-    rows = pl.concat([_shard(path) for path in shards], how="diagonal_relaxed")
-    manifest = folder / "manifest.json"
-    said = json.loads(manifest.read_text()) if manifest.exists() else {}
+    rows, rejected, said = tables.released(folder)
     made = said.get("counts", {}).get("made")
     params = said.get("params", {}).get("reddit")
     limits = Limits.of(params, made) if params else Limits(made=made)
-    return validate(rows, pl.scan_parquet(rejected) if rejected else None, limits, docs)
-
-
-def _shard(path: Path) -> pl.LazyFrame:
-    """A file of rows with the split that its name says; load_dataset goes by the name as well."""
-    named = SHARD.fullmatch(path.name)
-    if not named:
-        raise ReleaseError(f"{path}: expected a name like train-00000-of-00004.parquet, which says the split")
-    try:
-        pl.read_parquet_schema(path)
-    except (pl.exceptions.ComputeError, OSError) as error:
-        raise ReleaseError(f"{path} is not a whole Parquet file ({error}); pull or build the release again") from error
-    rows, split = pl.scan_parquet(path), pl.lit(named["split"])
-    if "split" in rows.collect_schema() and (others := rows.filter(pl.col("split") != split).head(1).collect()).height:
-        raise ReleaseError(f"{path}: holds rows of the split {others['split'][0]!r}; build the release again")
-    return rows.with_columns(split=split)
+    return validate(rows, rejected, limits, docs)
 
 
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
@@ -155,9 +132,9 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     from validation import expectations as own
 
     emotions = list(EMOTIONS)
-    required = _required(RELEASE)
+    required = tables.required(RELEASE)
     provenance = {name: required.pop(name) for name in PROVENANCE}
-    conformed = _conformed(rows, RELEASE)
+    conformed = tables.conformed(rows, RELEASE)
     asked = pl.when(pl.col("origin").is_in(WRITTEN)).then("plan")
     labels: dict[str, Expectation] = {
         "key_unique": gx.ExpectColumnValuesToBeUnique(column="key"),
@@ -200,7 +177,7 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     }
     judged = ("key", "origin", "emotion", "target", "confidence", *PROBABILITIES, "split", "language")
     return {
-        "columns": Table(lambda: _columns(rows, RELEASE), {"schema": _as_expected()}),
+        "columns": tables.columns(rows, RELEASE, "schema"),
         "labels": Table(lambda: conformed.select(judged).collect(), labels),
         "texts": Table(lambda: conformed.select(*required, "source_text", asked=asked).collect(), texts),
         "makers": Table(lambda: conformed.select("key", "origin", *PROVENANCE, "author").collect(), makers),
@@ -213,77 +190,24 @@ def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame) -> dict[str, Table]:
 
     from validation import expectations as own
 
-    conformed = _conformed(rejected, REJECTED)
+    conformed = tables.conformed(rejected, REJECTED)
     codes = "|".join(sorted(REASONS))
     texts = conformed.select(
         *("key", "origin", "plan", "fingerprint", "text", "source_text", "author"),
         reasons=pl.col("reasons").list.join(" ", ignore_nulls=False).fill_null(""),
         asked=pl.when(pl.col("origin").is_in(WRITTEN)).then("plan"),
-        released=pl.col("key").is_in(_conformed(rows, RELEASE).select("key").collect()["key"].implode()),
+        released=pl.col("key").is_in(tables.conformed(rows, RELEASE).select("key").collect()["key"].implode()),
     )
     expectations: dict[str, Expectation] = {
         "rejected_reasons_known": gx.ExpectColumnValuesToMatchRegex(
             column="reasons", regex=f"^(?:{codes})(?: (?:{codes}))*$"
         ),
-        "rejected_values_present": own.ExpectRequiredValues(required=_required(REJECTED, but="reasons")),
+        "rejected_values_present": own.ExpectRequiredValues(required=tables.required(REJECTED, but=["reasons"])),
         "rejected_no_personal_data": own.ExpectNoPersonalData(column_list=["text", "source_text", "asked"]),
         "rejected_author_hashed": gx.ExpectColumnValuesToMatchRegex(column="author", regex=HASH),
         "kept_or_rejected": gx.ExpectColumnValuesToBeInSet(column="released", value_set=[False]),
     }
     return {
-        "rejected-columns": Table(lambda: _columns(rejected, REJECTED), {"rejected_schema": _as_expected()}),
+        "rejected-columns": tables.columns(rejected, REJECTED, "rejected_schema"),
         "rejected": Table(texts.collect, expectations),
     }
-
-
-def _required(columns: Mapping[str, Column], but: str = "") -> dict[str, list[str]]:
-    return {name: list(column.required) for name, column in columns.items() if column.required and name != but}
-
-
-def _as_expected() -> Expectation:
-    import great_expectations.expectations as gx
-
-    return gx.ExpectColumnPairValuesToBeEqual(column_A="found", column_B="expected")
-
-
-def _columns(rows: pl.LazyFrame, expected: Mapping[str, Column]) -> pl.DataFrame:
-    """The types of all columns, found and expected: columns column, found, expected."""
-    found = rows.collect_schema()
-    wanted = schema(dict(expected))
-    every = list(dict.fromkeys([*wanted, *found]))
-    return pl.DataFrame(
-        {
-            "column": every,
-            "found": [str(found.get(name, ABSENT)) for name in every],
-            "expected": [str(wanted.get(name, ABSENT)) for name in every],
-        }
-    )
-
-
-def _conformed(rows: pl.LazyFrame, expected: Mapping[str, Column]) -> pl.LazyFrame:
-    """The table with the expected columns and types; what cannot be read as such is null."""
-    found = rows.collect_schema()
-    return rows.select(
-        pl.col(name).cast(column.dtype, strict=False)
-        if name in found and (found[name] == column.dtype or not column.dtype.is_nested())
-        else pl.lit(None, column.dtype).alias(name)
-        for name, column in expected.items()
-    )
-
-
-def _counts(made: Mapping[str, int], rows: pl.LazyFrame, rejected: pl.LazyFrame) -> Table:
-    """Rows by origin: how many came in, and how many were released or rejected."""
-    import great_expectations.expectations as gx
-
-    def counted() -> pl.DataFrame:
-        both = pl.concat([_conformed(rows, RELEASE).select("origin"), _conformed(rejected, REJECTED).select("origin")])
-        found = dict(both.group_by("origin").len().collect().rows())
-        return pl.DataFrame(
-            {
-                "origin": ORIGINS,
-                "made": [made.get(origin, 0) for origin in ORIGINS],
-                "accounted": [found.get(origin, 0) for origin in ORIGINS],
-            }
-        )
-
-    return Table(counted, {"all_accounted": gx.ExpectColumnPairValuesToBeEqual(column_A="made", column_B="accounted")})
