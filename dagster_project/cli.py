@@ -171,7 +171,7 @@ def verify(
 
         corpus = _corpus_in(directory)
         checked = verifying.check_files(directory)
-        found: dict[str, Any] = {"files": checked.files, "keys": checked.keys}
+        found: dict[str, Any] = dataclasses.asdict(checked)
         if regenerate:
             from assets.released import as_released
             from corpusmith.release import manifest
@@ -182,7 +182,8 @@ def verify(
         if as_json:
             _print_json(found)
         else:
-            out.print(f"{checked.files} files unchanged, {checked.keys:,} keys right")
+            images = f", {checked.images:,} images right" if checked.images else ""
+            out.print(f"{checked.files} files unchanged, {checked.keys:,} keys right{images}")
             if regenerate:
                 out.print(report.sentence())
         if regenerate and report.different:

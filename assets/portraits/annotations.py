@@ -9,6 +9,7 @@ import polars as pl
 from assets.portraits import makers
 from assets.portraits.images import Make, kept, seen
 from corpusmith.emotions import EMOTIONS
+from corpusmith.errors import BalanceError
 from corpusmith.settings import Portraits
 
 PROBABILITIES: Final = tuple(f"p_{emotion}" for emotion in EMOTIONS)
@@ -20,8 +21,12 @@ def annotate(
 ) -> pl.LazyFrame:
     """A row for each kept portrait and annotator: key, annotator, SAID (null: not said) and human.
 
-    ``people``: the same columns, of what people said of this and of any other portrait.
+    ``people``: the same columns, of what people said of this and of any other portrait. Raises BalanceError when no
+    portrait was kept.
     """
+    fit = curated.filter(pl.col("verdict") == "kept").select("key").collect().to_series()
+    if fit.is_empty():
+        raise BalanceError(_explanation(curated))
     portraits = kept(images, curated)
     parts = [
         seen(portraits, makers.perceiver(name, settings.servers), make).select(
@@ -30,8 +35,17 @@ def annotate(
         for name in settings.annotators
     ]
     said = pl.concat(parts).select("key", "annotator", *SAID, "human")
-    keys = curated.filter(pl.col("verdict") == "kept").select("key").collect().to_series()
-    return pl.concat([said, people.filter(pl.col("key").is_in(keys.implode())).select(said.collect_schema().names())])
+    of_these = people.filter(pl.col("key").is_in(fit.implode()))
+    return pl.concat([said, of_these.select(said.collect_schema().names())])
+
+
+def _explanation(curated: pl.LazyFrame) -> str:
+    counted = curated.select(reason="reasons").explode("reason").group_by("reason").len()
+    reasons = ", ".join(f"{name} {n:,}" for name, n in counted.sort("len", descending=True).collect().rows())
+    return (
+        f"no image is fit, so there is nothing to release ({reasons}). Look at them (corpusmith preview portraits) and "
+        "at the thresholds under portraits.curated, or name other generators"
+    )
 
 
 def consensus(annotations: pl.LazyFrame) -> pl.LazyFrame:
