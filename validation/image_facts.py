@@ -1,0 +1,92 @@
+"""What the bytes of images really say, as plain columns: expectations never see an image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from corpusmith.curate.hamming import near_among
+from corpusmith.curate.image_quality import BLANK, THUMBNAIL, measure
+from corpusmith.curate.images import opened
+
+BATCH: Final = 1024  # images that are in memory at once
+DIFFERENCE: Final = 5.0
+"""Root mean square difference, in grey levels of 0 to 255, up to which two thumbnails are one picture.
+
+Saving a drawn portrait as JPEG moves its pixels by 2 to 4; another mouth on the same face by 10 and more.
+"""
+
+FACTS: Final = pl.Schema(
+    {
+        "key": pl.String,
+        "problem": pl.String,  # why it cannot be decoded (a code of corpusmith.curate.images.PROBLEMS); null: it can
+        "real_width": pl.Int32,
+        "real_height": pl.Int32,
+        "real_mode": pl.String,
+        "blank": pl.Boolean,  # of a single grey
+        "real_sha256": pl.String,
+        "real_phash": pl.UInt64,
+    }
+)
+
+
+def image_facts(rows: pl.LazyFrame) -> pl.DataFrame:
+    """FACTS of the images of ``rows`` (key, image), which are read batch by batch; in the order of the rows."""
+    parts = [FACTS.to_frame(eager=True)]
+    for batch in rows.select("key", "image").collect_batches(chunk_size=BATCH, maintain_order=True):
+        seen = measure(batch["image"].to_arrow(compat_level=pl.CompatLevel.oldest()))
+        digests = [None if data is None else hashlib.sha256(data).hexdigest() for data in _bytes(batch["image"])]
+        found = seen.with_columns(batch["key"], real_sha256=pl.Series(digests, dtype=pl.String)).select(
+            "key",
+            "problem",
+            "real_sha256",
+            real_width="width",
+            real_height="height",
+            real_mode="mode",
+            blank=pl.col("contrast") * 255 < BLANK,
+            real_phash="phash",
+        )
+        parts.append(found.select(pl.col(name).cast(kind) for name, kind in FACTS.items()))
+    return pl.concat(parts)
+
+
+def copies_across_splits(rows: pl.LazyFrame, facts: pl.DataFrame, distance: int) -> pl.DataFrame:
+    """Pairs of nearly the same image in two splits: columns key, value (the other one's key), both ways.
+
+    The hashes (of FACTS, not those that the rows state) differ in ``distance`` bits or less, and the images themselves,
+    64 pixels wide or high, by DIFFERENCE or less: faces on one background hash alike.
+    """
+    hashed = facts.drop_nulls("real_phash").join(rows.select("key", "split").collect(), on="key", maintain_order="left")
+    hashes, splits, keys = hashed["real_phash"].to_numpy(), hashed["split"].to_numpy(), hashed["key"]
+    found = []
+    for near in near_among(hashes, distance):
+        apart = splits[near.left] != splits[near.right]
+        pairs = {"key": keys.gather(near.left[apart]), "value": keys.gather(near.right[apart])}
+        found += [pair for pair in _alike(rows, pl.DataFrame(pairs))]
+    both = [*found, *((other, key) for key, other in found)]
+    return pl.DataFrame(sorted(both), schema={"key": pl.String, "value": pl.String}, orient="row")
+
+
+def _alike(rows: pl.LazyFrame, pairs: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Those of some pairs of keys whose images look the same, a batch of pairs in memory at a time."""
+    for part in pairs.iter_slices(BATCH):
+        wanted = pl.concat([part["key"], part["value"]]).unique()
+        images = rows.filter(pl.col("key").is_in(wanted.implode())).select("key", "image").collect()
+        small = {key: _thumbnail(data) for key, data in zip(images["key"], _bytes(images["image"]), strict=True)}
+        for key, other in part.rows():
+            first, second = small[key], small[other]
+            if first.shape == second.shape and np.sqrt(np.mean((first - second) ** 2)) <= DIFFERENCE:
+                yield key, other
+
+
+def _thumbnail(data: bytes | None) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.asarray(opened(data, THUMBNAIL).pixels, np.float32)
+
+
+def _bytes(images: pl.Series) -> list[bytes | None]:
+    found: list[bytes | None] = images.struct.field("bytes").to_list()
+    return found
