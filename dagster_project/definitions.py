@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from assets.portraits import card as portraits_card
+from assets.portraits import checks as portraits_checks
 from assets.portraits import graph as portraits
 from assets.reddit import card as reddit_card
 from assets.reddit import checks as reddit_checks
@@ -19,7 +21,7 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
     """The definitions of a home and its settings."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([reddit, portraits]),
-        asset_checks=[reddit_checks.reddit_holds],
+        asset_checks=[reddit_checks.reddit_holds, portraits_checks.portraits_holds],
         jobs=schedules.JOBS,
         schedules=[schedules.reddit_weekly],
         sensors=[schedules.reddit_inbox, schedules.portraits_generators],
@@ -31,7 +33,8 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
 
 def tables(workshop: Workshop) -> Tables:
     """Where the tables between assets lie."""
-    sentences = {"reddit": dict(reddit_card.CARD.columns)}
+    cards = {"reddit": reddit_card.CARD, "portraits": portraits_card.CARD}
+    sentences = {corpus: dict(card.columns) for corpus, card in cards.items()}
     return Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"), sentences=sentences)
 
 

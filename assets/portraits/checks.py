@@ -1,0 +1,46 @@
+"""The expectations of the portraits corpus as blocking checks: nothing that breaks one can be released."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from assets.checked import checked, results
+from assets.portraits import images as generating
+from assets.portraits import rows
+from assets.resources import Workshop
+from validation.portraits import Limits, sentences, validate
+
+ANNOTATIONS = dg.AssetKey(["portraits", "annotations"])
+IMAGES = dg.AssetKey(["portraits", "images"])
+CURATED = dg.AssetKey(["portraits", "curated"])
+
+
+@dg.multi_asset_check(
+    name="portraits_holds",
+    specs=[
+        dg.AssetCheckSpec(
+            name, asset=ANNOTATIONS, blocking=True, description=sentence, additional_deps=[IMAGES, CURATED]
+        )
+        for name, sentence in sentences(Limits()).items()
+    ],
+    ins={
+        "images": dg.AssetIn(key=IMAGES, metadata={"allow_missing_partitions": True}),
+        "curated": dg.AssetIn(key=CURATED),
+        "annotations": dg.AssetIn(key=ANNOTATIONS),
+    },
+    can_subset=False,
+)
+def portraits_holds(
+    images: dict[str, pl.LazyFrame],
+    curated: pl.LazyFrame,
+    annotations: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> Iterator[dg.AssetCheckResult]:
+    """Every expectation of the suite over what would be released, with the rows that fail it."""
+    settings = workshop.settings.portraits
+    every = generating.all_of(images, settings)
+    kept, refused = rows.released(every, curated, annotations), rows.rejected(every, curated).drop("image")
+    limits = Limits.of(settings.model_dump(), rows.made(curated))
+    tables = {"rows": kept, "rejected": refused}
+    yield from results(checked(workshop, tables, limits, lambda: validate(kept, refused, limits)), ANNOTATIONS)
