@@ -22,6 +22,8 @@ EARLY: Final = 0.12
 """Share of the steps after which the early checkpoint is taken."""
 UNPROMPTED: Final = 0.1
 """Share of the captions that are emptied, so that guidance has something to lead away from (Ho & Salimans 2022)."""
+FACE: Final = 2.0
+"""How much more the middle of a portrait counts than its surroundings."""
 DETAIL: Final = 4.0
 """How much more a latent counts where the drawing has edges; what the network should predict is the same everywhere."""
 
@@ -92,7 +94,7 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = 
     latents, detail = _latents(vae, drawn, work / f"latents-{generator.autoencoder}-{rows}.pt")
     ids = tokens(words, drawn).to(device())
     nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(device())[0, 0]
-    network = Network(generator, words, vae.config.latent_channels).to(device())
+    network = Network(generator, words, vae.config.latent_channels).to(device()).to(memory_format=torch.channels_last)
     scheduler = generator.scheduler()
 
     def loss(step: int) -> Any:
@@ -131,6 +133,7 @@ def _latents(vae: Any, drawn: Drawings, cached: Path) -> tuple[Any, Any]:
             contrast = coding.weights(coding.batch(drawn.pixels, slice(start, start + 512))) - 1
             edges.append(avg_pool2d(contrast, 4).div(coding.EDGES).half().cpu())
         weights = 1 + DETAIL * torch.cat(edges)
+        weights[torch.from_numpy(drawn.kind == "portraits"), :, 3:13, 3:13] *= FACE
         torch.save({"latents": coding.encoded(vae, drawn.pixels), "weights": weights}, cached)
     stored = torch.load(cached, weights_only=True, mmap=True)
     return stored["latents"], stored["weights"]

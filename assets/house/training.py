@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 SAVE_EVERY: Final = 250
 CUT_NORM: Final = 1.0
+INNER: Final = re.compile(r"transformer_blocks|encoder\.layers")
 
 
 def device() -> str:
@@ -38,24 +40,27 @@ def train(
     """
     import torch
 
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    optimizers = _optimizers(network, rate)
     kept = {name: value.detach().clone() for name, value in network.state_dict().items()}
     first, at_early = 0, None
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location=device())
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         kept, at_early, first = state["average"], state["early"], state["step"]
     network.train()
     began, running = time.monotonic(), math.nan
     for step in range(first, steps):
-        optimizer.param_groups[0]["lr"] = rate * _schedule(step, steps, warm_up)
-        with torch.autocast(device(), dtype=torch.bfloat16):
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = rate * _schedule(step, steps, warm_up)
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device() == "cuda"):
             value = loss(step)
         value.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), CUT_NORM)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         decay = 0.0 if average is None else min(average, (1 + step) / (10 + step))
         _average(kept, network.state_dict(), decay)
         running = value.item() if math.isnan(running) else 0.98 * running + 0.02 * value.item()
@@ -67,10 +72,24 @@ def train(
         if step + 1 == early:
             at_early = {name: weights.clone() for name, weights in kept.items()}
         if (step + 1) % SAVE_EVERY == 0 or step == steps - 1:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "average": kept}
-            _save({**state, "early": at_early, "step": step + 1}, checkpoint)
+            state = {"network": network.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
+            _save({**state, "average": kept, "early": at_early, "step": step + 1}, checkpoint)
     network.eval()
     return kept, at_early
+
+
+def _optimizers(network: Any, rate: float) -> list[Any]:
+    """Muon (Jordan et al. 2024) for the matrices of a transformer's blocks, AdamW for all else."""
+    import torch
+
+    named = dict(network.named_parameters())
+    inner = [name for name, weights in named.items() if weights.ndim == 2 and INNER.search(name)]
+    others = [weights for name, weights in named.items() if name not in inner]
+    made: list[Any] = [torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
+    if inner:
+        matrices = [named[name] for name in inner]
+        made.append(torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    return made
 
 
 def _schedule(step: int, steps: int, warm_up: int) -> float:
