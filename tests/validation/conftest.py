@@ -1,6 +1,8 @@
 """A small corpus in which everything holds, for tests to plant one fault in."""
 
 import random
+import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,6 +11,8 @@ from corpusmith.curate.balance import assign_splits
 from corpusmith.emotions import EMOTIONS
 from corpusmith.work.plan import canonical, fingerprint, keys, seeds
 from validation.schema import REJECTED, RELEASE, schema
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "corpusmith" / "release"))  # portraits_corpus
 
 EACH = 60
 SPLITS = {"train": 0.6, "validation": 0.2, "test": 0.2}
