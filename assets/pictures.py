@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
+from corpusmith.release.examples import SIDE, thumbnail
 
 SHADES = {"natural": "#4f7cac", "rewritten": "#e0a458", "synthetic": "#7aa874"}
 PLAIN, REJECTED, INK, FAINT = "#4f7cac", "#c0605a", "#555555", "#dddddd"
 FONT = 'font-family="system-ui, sans-serif" font-size="12"'
 ROW, LEFT, BAR = 22, 120, 380
-THUMBNAIL, SHEET_COLUMNS = 80, 6
+THUMBNAIL, SHEET_COLUMNS = SIDE, 6
 
 
 def picture(name: str, table: pl.LazyFrame) -> str | None:
-    """The picture of the table of an asset, as an image in Markdown; None where there is nothing to draw."""
-    columns = table.collect_schema().names()
-    if name == "probes":
-        drawn = probe_curve(table.collect())
-    elif name == "zero_shot":
-        drawn = confusion_matrix(table.collect())
-    elif name in ("labelled", "balanced"):
-        drawn = class_balance(table)
-    elif name == "images":
-        drawn = contact_sheet(table)
-    elif "reasons" in columns:
-        drawn = reasons(table)
-    else:
-        return None
-    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()})" if drawn else None
+    """The pictures of the table of an asset, as images in Markdown; None where there is nothing to draw."""
+    drawn = [svg for svg in _drawn(name, table) if svg]
+    data = [base64.b64encode(svg.encode()).decode() for svg in drawn]
+    return "\n\n".join(f"![{name}](data:image/svg+xml;base64,{one})" for one in data) or None
+
+
+def _drawn(name: str, table: pl.LazyFrame) -> list[str]:
+    match name:
+        case "probes":
+            return [probe_curve(table.collect())]
+        case "zero_shot":
+            return [confusion_matrix(table.collect(), "asked outright")]
+        case "generator_scores":
+            return [leaderboard(table.collect())]
+        case "perceiver_scores":
+            return [leaderboard(table.collect()), confusion_matrix(table.collect(), "shown the portraits")]
+        case "labelled" | "balanced":
+            return [class_balance(table)]
+        case "images":
+            return [contact_sheet(table)]
+        case "curated":
+            return [fates(table)]
+        case _:
+            return [reasons(table)] if "reasons" in table.collect_schema() else []
 
 
 def class_balance(table: pl.LazyFrame) -> str:
@@ -48,6 +57,30 @@ def reasons(table: pl.LazyFrame) -> str:
     found = table.select(reason=pl.col("reasons")).explode("reason").drop_nulls().group_by("reason").len().collect()
     ordered = found.sort("len", "reason", descending=[True, False]).rows()
     return _bars({reason: [(rows, REJECTED)] for reason, rows in ordered}) if ordered else ""
+
+
+def fates(images: pl.LazyFrame) -> str:
+    """Bars: kept and rejected images of each generator."""
+    counted = images.group_by("generator", "verdict").len().collect()
+    rows = {(generator, verdict): n for generator, verdict, n in counted.rows()}
+    shades = {"kept": PLAIN, "rejected": REJECTED}
+    names = counted["generator"].unique().sort()
+    return _bars({name: [(rows.get((name, fate), 0), shades[fate]) for fate in shades] for name in names}, shades)
+
+
+def leaderboard(scores: pl.DataFrame) -> str:
+    """Scores with their 95 % intervals, the best first."""
+    overall = pl.all_horizontal(pl.col("label", "degree", "other").is_null()) & (pl.col("metric") == "score")
+    best = scores.filter(overall).sort("value", "subject", descending=[True, False], nulls_last=True)
+    parts = [_text(LEFT + t * BAR, 14, f"{t:.1f}", "middle") for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    parts += [_path(f"M{LEFT + t * BAR:.1f} 20v{best.height * ROW}", FAINT) for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    for number, row in enumerate(best.drop_nulls("value").to_dicts()):
+        y = 20 + number * ROW
+        parts.append(_text(LEFT - 8, y + 15, row["subject"].removeprefix("house/"), "end"))
+        parts.append(_path(f"M{LEFT + row['low'] * BAR:.1f} {y + 11}H{LEFT + row['high'] * BAR:.1f}", PLAIN, width=2))
+        parts.append(_rect(LEFT + row["value"] * BAR - 3, y + 8, 6, 6, PLAIN))
+        parts.append(_text(LEFT + BAR + 8, y + 15, f"{row['value']:.2f}"))
+    return _svg(LEFT + BAR + 60, 28 + best.height * ROW, parts) if best.height else ""
 
 
 def probe_curve(scores: pl.DataFrame) -> str:
@@ -73,17 +106,17 @@ def probe_curve(scores: pl.DataFrame) -> str:
     return _svg(LEFT + BAR + 200, 226 + len(lines) * 18, parts)
 
 
-def confusion_matrix(scores: pl.DataFrame) -> str:
-    """A matrix for each model that was asked: rows are what a text shows, columns what was answered, "?" unreadable."""
+def confusion_matrix(scores: pl.DataFrame, how: str) -> str:
+    """A matrix for each subject: rows are what a sample shows, columns what was answered, "?" unreadable."""
     counts = scores.filter(pl.col("metric") == "count")
     parts: list[str] = []
-    top = 0.0
-    columns = (*EMOTIONS, "")
+    top = width = 0.0
     for (subject,), part in counts.group_by("subject", maintain_order=True):
         cells = {(a, p): v for a, p, v in part.select("label", "predicted", "value").rows()}
-        parts.append(_text(LEFT, top + 16, f"{subject}, asked outright"))
+        labels, columns = (part[name].unique(maintain_order=True).to_list() for name in ("label", "predicted"))
+        parts.append(_text(LEFT, top + 16, f"{subject}, {how}"))
         parts += [_text(LEFT + i * 56 + 28, top + 36, p or "?", "middle") for i, p in enumerate(columns)]
-        for row, actual in enumerate(EMOTIONS):
+        for row, actual in enumerate(labels):
             total = sum(cells.get((actual, p), 0) for p in columns) or 1
             y = top + 42 + row * ROW
             parts.append(_text(LEFT - 8, y + 15, actual, "end"))
@@ -93,8 +126,9 @@ def confusion_matrix(scores: pl.DataFrame) -> str:
                 parts.append(_rect(LEFT + column * 56, y, 54, ROW - 2, shade, 0.08 + 0.92 * n / total))
                 ink = "white" if n > total / 2 else INK
                 parts.append(_text(LEFT + column * 56 + 27, y + 15, f"{n:.0f}" if n else "", "middle", ink))
-        top += 42 + len(EMOTIONS) * ROW + 16
-    return _svg(LEFT + len(columns) * 56 + 10, top, parts) if parts else ""
+        top += 42 + len(labels) * ROW + 16
+        width = max(width, LEFT + len(columns) * 56 + 10)
+    return _svg(width, top, parts) if parts else ""
 
 
 def contact_sheet(images: pl.LazyFrame) -> str:
@@ -107,21 +141,11 @@ def contact_sheet(images: pl.LazyFrame) -> str:
         y = row * (THUMBNAIL + 4)
         parts.append(_text(LEFT - 8, y + THUMBNAIL / 2, str(emotion), "end"))
         for column, image in enumerate(part["image"].struct.field("bytes")):
-            source = base64.b64encode(_thumbnail(image)).decode()
+            source = base64.b64encode(thumbnail(image) or b"").decode()
             size = f'x="{LEFT + column * (THUMBNAIL + 4)}" y="{y}" width="{THUMBNAIL}" height="{THUMBNAIL}"'
             parts.append(f'<image {size} href="data:image/webp;base64,{source}"/>')
     rows = first["emotion"].n_unique()
     return _svg(LEFT + SHEET_COLUMNS * (THUMBNAIL + 4), rows * (THUMBNAIL + 4), parts) if parts else ""
-
-
-def _thumbnail(encoded: bytes) -> bytes:
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(encoded))
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    sink = io.BytesIO()
-    image.convert("RGB").save(sink, "WEBP", quality=75)
-    return sink.getvalue()
 
 
 def _bars(bars: dict[str, list[tuple[int, str]]], legend: dict[str, str] | None = None) -> str:

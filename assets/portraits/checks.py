@@ -12,20 +12,19 @@ from assets.resources import Workshop
 from validation.portraits import Limits, sentences, validate
 
 ANNOTATIONS = dg.AssetKey(["portraits", "annotations"])
-IMAGES = dg.AssetKey(["portraits", "images"])
+DRAWN = dg.AssetDep(dg.AssetKey(["portraits", "images"]), metadata={"allow_missing_partitions": True})
 CURATED = dg.AssetKey(["portraits", "curated"])
+OTHERS = [DRAWN, CURATED]
 
 
 @dg.multi_asset_check(
     name="portraits_holds",
     specs=[
-        dg.AssetCheckSpec(
-            name, asset=ANNOTATIONS, blocking=True, description=sentence, additional_deps=[IMAGES, CURATED]
-        )
+        dg.AssetCheckSpec(name, asset=ANNOTATIONS, blocking=True, description=sentence, additional_deps=OTHERS)
         for name, sentence in sentences(Limits()).items()
     ],
     ins={
-        "images": dg.AssetIn(key=IMAGES, metadata={"allow_missing_partitions": True}),
+        "images": dg.AssetIn(key=DRAWN.asset_key),
         "curated": dg.AssetIn(key=CURATED),
         "annotations": dg.AssetIn(key=ANNOTATIONS),
     },
