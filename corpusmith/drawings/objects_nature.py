@@ -94,7 +94,8 @@ def starfish(pen: Pen, colour: Colour, rng: random.Random) -> None:
     for angle in range(-90, 270, 72):
         direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
         for along in (0.2, 0.38, 0.55, 0.7):
-            pen.disc(*(direction * along), 0.06 - 0.04 * along, dots)
+            x, y = direction * along
+            pen.disc(x, y, 0.06 - 0.04 * along, dots)
     pen.disc(0, 0, 0.07, dots)
 
 

@@ -82,7 +82,8 @@ def view(rng: random.Random, x: float, y: float, radius: float, turn: float) -> 
     rotation[:, 1] *= rng.uniform(0.9, 1.0)
     affine = np.array([[*rotation[0], x], [*rotation[1], y], [0, 0, 1]])
     tilt = np.array([[1, 0, 0], [0, 1, 0], [rng.uniform(-0.12, 0.12), rng.uniform(-0.12, 0.12), 1]])
-    return affine @ tilt
+    seen: Points = affine @ tilt
+    return seen
 
 
 def shade(colour: Colour, light: float) -> Colour:
