@@ -38,7 +38,7 @@ def corpus_asset(*, group: str, kinds: set[str], **options: Any) -> Callable[[Ca
         upstream = [name for name in inspect.signature(body).parameters if name not in NOT_ASSETS]
         return dg.asset(
             key=[group, body.__name__],
-            ins={name: dg.AssetIn([group, name], metadata={"allow_missing_partitions": True}) for name in upstream},
+            ins={name: dg.AssetIn([group, name]) for name in upstream},
             group_name=group,
             kinds=kinds,
             owners=OWNERS,

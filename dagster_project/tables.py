@@ -48,8 +48,8 @@ class Tables(PolarsParquetIOManager):
 
     def load_partitions(self, context: dg.InputContext) -> dict[str, pl.LazyFrame]:
         """A frame for each partition that was materialised, also where there is just one."""
-        loaded = super().load_partitions(context)
-        return loaded if isinstance(loaded, dict) else {context.asset_partition_keys[0]: loaded}
+        paths = self._get_paths_for_partitions(context)
+        return {name: self.load_from_path(context, path) for name, path in paths.items() if path.exists()}
 
     def get_metadata(self, context: dg.OutputContext, obj: Any) -> dict[str, Any]:
         """Nothing before the table is written: a lazy frame would be computed twice."""

@@ -12,9 +12,7 @@ from assets.resources import Workshop
 from validation.portraits import Limits, sentences, validate
 
 ANNOTATIONS = dg.AssetKey(["portraits", "annotations"])
-DRAWN = dg.AssetDep(dg.AssetKey(["portraits", "images"]), metadata={"allow_missing_partitions": True})
-CURATED = dg.AssetKey(["portraits", "curated"])
-OTHERS = [DRAWN, CURATED]
+OTHERS = [dg.AssetKey(["portraits", name]) for name in ("images", "curated")]
 
 
 @dg.multi_asset_check(
@@ -23,11 +21,7 @@ OTHERS = [DRAWN, CURATED]
         dg.AssetCheckSpec(name, asset=ANNOTATIONS, blocking=True, description=sentence, additional_deps=OTHERS)
         for name, sentence in sentences(Limits()).items()
     ],
-    ins={
-        "images": dg.AssetIn(key=DRAWN.asset_key),
-        "curated": dg.AssetIn(key=CURATED),
-        "annotations": dg.AssetIn(key=ANNOTATIONS),
-    },
+    ins={key.path[1]: dg.AssetIn(key=key) for key in (*OTHERS, ANNOTATIONS)},
     can_subset=False,
 )
 def portraits_holds(

@@ -1,4 +1,4 @@
-"""One smoke build that the tests of this folder look at."""
+"""One smoke build of each corpus that the tests of this folder look at."""
 
 import json
 import os
@@ -39,17 +39,34 @@ def cli():
     return corpusmith
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory, worker_id) -> Path:
-    """A home in which the smoke profile was built, once for all workers; said.txt holds what was said meanwhile."""
-    root = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
-    home = root / "smoke-home"
-    with FileLock(root / "smoke-home.lock"):
+def smoke_home(corpus: str, root: Path) -> Path:
+    """A home in which a corpus's smoke profile was built, once for all workers; said.txt holds what was said then."""
+    home = root / f"smoke-{corpus}"
+    with FileLock(f"{home}.lock"):
         if not (home / "said.txt").exists():
-            ran = corpusmith("build", "reddit", "--profile", "smoke", home=home)
+            ran = corpusmith("build", corpus, "--profile", "smoke", home=home)
             assert ran.code == 0, ran.err
             (home / "said.txt").write_text(ran.err)
     return home
+
+
+@pytest.fixture(scope="session")
+def shared_root(tmp_path_factory, worker_id) -> Path:
+    """A temporary folder that all workers share."""
+    root = tmp_path_factory.getbasetemp()
+    return root if worker_id == "master" else root.parent
+
+
+@pytest.fixture(scope="session")
+def built(shared_root) -> Path:
+    """A home with reddit."""
+    return smoke_home("reddit", shared_root)
+
+
+@pytest.fixture(scope="session")
+def portraits(shared_root) -> Path:
+    """A home with portraits."""
+    return smoke_home("portraits", shared_root)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """What Dagster sees: groups, owners and checks, runs with their pictures, the schedule, the inbox sensor, retries."""
 
 import os
+from collections import Counter
 
 import dagster as dg
 import pytest
 
 from assets.asset import corpus_asset
+from assets.portraits.graph import GENERATORS
 from assets.reddit.graph import DUMPS
 from assets.reddit.sources import in_inbox
 from assets.resources import Workshop
@@ -15,6 +17,7 @@ from dagster_project import schedules
 from dagster_project.definitions import definitions
 
 STAGES = {"dumps", "comments", "labelled", "rewritten", "synthesized", "balanced", "probes", "zero_shot", "release"}
+SCORED = {"curated", "annotations", "generator_scores", "perceiver_scores", "release"}
 
 
 @pytest.fixture
@@ -26,6 +29,7 @@ def test_every_asset_has_a_group_an_owner_kinds_and_a_description(workshop):
     graph = definitions(workshop).resolve_asset_graph()
     keys = graph.get_all_asset_keys()
     assert {key.path[1] for key in keys if key.path[0] == "reddit"} == STAGES | {"published"}
+    assert {key.path[1] for key in keys if key.path[0] == "portraits"} == SCORED | {"prompts", "images", "published"}
     for key in keys:
         node = graph.get(key)
         assert node.group_name == key.path[0]
@@ -36,13 +40,15 @@ def test_every_asset_has_a_group_an_owner_kinds_and_a_description(workshop):
 
 def test_every_expectation_is_a_blocking_check(workshop):
     graph = definitions(workshop).resolve_asset_graph()
-    assert len(graph.asset_check_keys) == 33
+    assert Counter(key.asset_key.path[0] for key in graph.asset_check_keys) == {"reddit": 33, "portraits": 38}
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
 
 
 def test_a_build_publishes_nothing(workshop):
     job = definitions(workshop).resolve_job_def("reddit")
     assert {key.path[-1] for key in job.asset_layer.selected_asset_keys} == STAGES - {"dumps"}
+    job = definitions(workshop).resolve_job_def("portraits")
+    assert {key.path[-1] for key in job.asset_layer.selected_asset_keys} == SCORED
 
 
 def test_the_runs_of_the_command_line_are_recorded_with_counts_and_pictures(built):
@@ -85,6 +91,30 @@ def test_a_dump_in_the_inbox_is_read_and_then_the_corpus_refreshed(workshop):
     second = look(workshop, instance, first.cursor)
     assert [run.job_name for run in second.run_requests] == ["reddit"]
     assert "no new dump" in look(workshop, instance, second.cursor).skip_reason.skip_message
+
+
+def test_a_generator_that_is_new_in_the_settings_is_asked_and_then_the_corpus_refreshed(workshop):
+    instance = dg.DagsterInstance.ephemeral()
+    prompts, images = dg.AssetKey(["portraits", "prompts"]), dg.AssetKey(["portraits", "images"])
+    wanted = workshop.settings.portraits.generators
+
+    def look(cursor: str | None = None) -> dg.SensorResult:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"workshop": workshop})
+        return schedules.portraits_generators(context)
+
+    assert [run.job_name for run in look().run_requests] == ["portraits_prompts"]
+    instance.report_runless_asset_event(dg.AssetMaterialization(prompts))
+    first = look()
+    assert [(run.job_name, run.partition_key) for run in first.run_requests] == [
+        ("portraits_images", name) for name in wanted
+    ]
+    instance.add_dynamic_partitions(GENERATORS.name, wanted)
+    assert "not made yet" in look(first.cursor).skip_reason.skip_message
+    for name in wanted:
+        instance.report_runless_asset_event(dg.AssetMaterialization(images, partition=name))
+    second = look(first.cursor)
+    assert [run.job_name for run in second.run_requests] == ["portraits"]
+    assert "no new generator" in look(second.cursor).skip_reason.skip_message
 
 
 def times_tried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
