@@ -32,6 +32,7 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
         else:
             from dagster_project.runs import run
 
+            corpus.ready(workshop)
             release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
             unchanged.remember(workshop, corpus.name, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}

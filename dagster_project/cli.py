@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 import corpusmith
 from corpusmith.errors import CorpusmithError, UserError
-from dagster_project import models
+from dagster_project import annotate, models
 from dagster_project.corpora import CORPORA, Corpus, corpus_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(annotate.app, name="annotate")
 app.add_typer(models.app, name="models")
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)

@@ -20,6 +20,10 @@ def _lazy(place: str) -> Callable[..., Any]:
     return call
 
 
+def _nothing(*_: Any) -> None:
+    """What is always ready."""
+
+
 @dataclass(frozen=True)
 class Corpus:
     """One corpus.
@@ -27,7 +31,7 @@ class Corpus:
     partitioned: the job, and the set of partitions, of its one partitioned asset; first: the job before these, if any.
     partitions(workshop): the partitions that its settings ask for. inputs(workshop): digests, by name, of what it is
     made from besides settings and code.
-    reads_sources: whether it is made from files that the user names.
+    ready(workshop): raises where the work cannot be done. reads_sources: whether it is made from files that one names.
     preview(workshop, rows), estimate(workshop), remaker(workshop), validate(folder, docs): as their modules say.
     """
 
@@ -40,6 +44,7 @@ class Corpus:
     estimate: Callable[..., Any]
     remaker: Callable[..., Any]
     validate: Callable[..., Any]
+    ready: Callable[..., None] = _nothing
     reads_sources: bool = False
 
 
@@ -68,6 +73,7 @@ CORPORA: Final = {
             estimate=_lazy("assets.portraits.estimate:estimate"),
             remaker=_lazy("assets.portraits.remake:remaker"),
             validate=_lazy("validation.portraits:validate_release"),
+            ready=_lazy("assets.portraits.sources:ready"),
         ),
     )
 }

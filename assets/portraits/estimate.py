@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.portraits import annotations, curated, images, prompts, scores
+from assets.portraits import annotations, curated, images, scores, sources
 from assets.resources import Workshop
 from assets.steps import LackingRows, Step, making
 from corpusmith.ingest import people
@@ -19,7 +19,7 @@ def estimate(workshop: Workshop) -> list[Step]:
     first that lacks rows.
     """
     settings = workshop.settings.portraits
-    asked = prompts.prompts(settings.vocabulary, settings.prompts.per_emotion, settings.prompts.seed).lazy()
+    asked = sources.prompts(settings).lazy()
     generators = [Step(f"images {name}") for name in settings.generators]
     steps = {name: Step(name) for name in STEPS}
     made: list[pl.LazyFrame] = []

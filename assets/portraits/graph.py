@@ -7,9 +7,8 @@ from assets.asset import corpus_asset
 from assets.portraits import annotations as annotating
 from assets.portraits import curated as curating
 from assets.portraits import images as generating
-from assets.portraits import prompts as planning
 from assets.portraits import release as releasing
-from assets.portraits import scores
+from assets.portraits import scores, sources
 from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import ModelError
@@ -23,8 +22,7 @@ GENERATORS = dg.DynamicPartitionsDefinition(name="portraits_images")
 @corpus_asset(group="portraits", kinds={"polars"})
 def prompts(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """The same prompts for every generator: each emotion at each degree, balanced over who, where and how."""
-    settings = workshop.settings.portraits
-    return planning.prompts(settings.vocabulary, settings.prompts.per_emotion, settings.prompts.seed).lazy()
+    return sources.prompts(workshop.settings.portraits).lazy()
 
 
 @corpus_asset(group="portraits", kinds={"pytorch", "huggingface"}, partitions_def=GENERATORS)

@@ -6,7 +6,7 @@ import base64
 
 import polars as pl
 
-from assets.portraits import annotations, curated, images, prompts
+from assets.portraits import annotations, curated, images, sources
 from assets.resources import Workshop
 from assets.samples import Preview, page
 from corpusmith.curate.verdicts import REASONS
@@ -21,7 +21,7 @@ def preview(workshop: Workshop, rows: int) -> Preview:
     What is made is in the ledger, so the full run does not make it again.
     """
     settings = workshop.settings.portraits
-    asked = prompts.prompts(settings.vocabulary, settings.prompts.per_emotion, settings.prompts.seed)
+    asked = sources.prompts(settings)
     few = asked.gather_every(max(1, asked.height // rows)).head(rows).lazy()
     made = pl.concat([images.generate(few, name, workshop.make) for name in settings.generators]).collect().lazy()
     fit = curated.curate(asked.lazy(), made, workshop.make, settings)

@@ -1,12 +1,19 @@
-"""What the portraits are made from besides settings and code: the generators and the models that look at them."""
+"""What the portraits are made from: prompts, the generators, and who looks at their images."""
 
 from __future__ import annotations
 
 import hashlib
 
+import polars as pl
+
 from assets.portraits import makers
+from assets.portraits import prompts as planning
 from assets.resources import Workshop
 from corpusmith.ingest import people
+from corpusmith.models.diffusion import runs_on
+from corpusmith.models.preflight import preflight
+from corpusmith.settings import Portraits
+from corpusmith.work.produce import keys_of, missing, shelf_of
 
 
 def partitions(workshop: Workshop) -> list[str]:
@@ -14,10 +21,23 @@ def partitions(workshop: Workshop) -> list[str]:
     return list(workshop.settings.portraits.generators)
 
 
+def ready(workshop: Workshop) -> None:
+    """Raises ModelError if a generator that lacks images cannot be loaded here (gated, missing, too large)."""
+    asked = prompts(workshop.settings.portraits).lazy()
+    for maker in map(makers.generator, workshop.settings.portraits.generators):
+        if missing(keys_of(asked, maker), shelf_of(maker, workshop.ledger)).any():
+            preflight(maker.entry, runs_on(maker.entry)[0])
+
+
+def prompts(settings: Portraits) -> pl.DataFrame:
+    """The prompts that the settings ask for."""
+    return planning.prompts(settings.vocabulary, settings.prompts.per_emotion, settings.prompts.seed)
+
+
 def inputs(workshop: Workshop) -> dict[str, str]:
     """The fingerprint of every model by its name, which holds its resolved revision, and a digest of what people said.
 
-    Raises ModelError: a model that is unknown or cannot be had is found before any work starts.
+    Raises ModelError: a model that is unknown or cannot be had.
     """
     models = {name: maker.fingerprint for name, maker in makers.all_of(workshop.settings.portraits).items()}
     said = people.said(workshop.home, "portraits").collect()
