@@ -123,18 +123,20 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = 
 
 
 def _latents(vae: Any, drawn: Drawings, cached: Path) -> tuple[Any, Any]:
-    """Latents (n, channels, 16, 16) and how much each place counts (n, 1, 16, 16), float16; computed once."""
+    """Latents (n, channels, h, w) and how much each place counts (n, 1, h, w), float16; computed once."""
     import torch
-    from torch.nn.functional import avg_pool2d
+    from torch.nn.functional import adaptive_avg_pool2d
 
     if not cached.exists():
-        edges = []
+        latents = coding.encoded(vae, drawn.pixels)
+        side, edges = latents.shape[-1], []
         for start in range(0, len(drawn.pixels), 512):
             contrast = coding.weights(coding.batch(drawn.pixels, slice(start, start + 512))) - 1
-            edges.append(avg_pool2d(contrast, 4).div(coding.EDGES).half().cpu())
+            edges.append(adaptive_avg_pool2d(contrast, side).div(coding.EDGES).half().cpu())
         weights = 1 + DETAIL * torch.cat(edges)
-        weights[torch.from_numpy(drawn.kind == "portraits"), :, 3:13, 3:13] *= FACE
-        torch.save({"latents": coding.encoded(vae, drawn.pixels), "weights": weights}, cached)
+        middle = slice(side * 3 // 16, side * 13 // 16 + 1)
+        weights[torch.from_numpy(drawn.kind == "portraits"), :, middle, middle] *= FACE
+        torch.save({"latents": latents, "weights": weights}, cached)
     stored = torch.load(cached, weights_only=True, mmap=True)
     return stored["latents"], stored["weights"]
 

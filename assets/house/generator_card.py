@@ -25,9 +25,9 @@ from corpusmith.work.plan import keys
 PROMPTS: Final = 350
 """Of portraits, and as many of objects and scenes together."""
 ABOUT: Final = {
-    "epsilon": "A UNet that predicts the noise, in the latents (8 channels) of the wide autoencoder.",
-    "velocity": "A smaller UNet that predicts the velocity, in the latents (4 channels) of the narrow autoencoder.",
-    "flow": "A multimodal transformer in the SD3 format, trained by flow matching in the wide autoencoder's latents.",
+    "epsilon": "A UNet that predicts the noise, in 16 by 16 latents of 4 channels.",
+    "velocity": "A smaller UNet that predicts the velocity, in the same latents.",
+    "flow": "A multimodal transformer in the SD3 format, trained by flow matching in 8 by 8 latents of 16 channels.",
 }
 
 

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import polars as pl
 
-LONGEST: Final = 40
-"""Tokens of a prompt; the longest caption has 36."""
+LONGEST: Final = 32
+"""Tokens of a prompt; the longest caption has 31."""
 TEXT_WIDTH: Final = 64
 STEPS_OF_NOISE: Final = 1000
 WORD: Final = r"[\w-]+"
+UNREAD: Final = ("a", "an", "and", "at", "in", "of", "on", "the", "to", "with")
+"""Words that say nothing here: without them a prompt is a third shorter, and attention cheaper."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ def unet(channels: int, widths: tuple[int, ...], attention: tuple[bool, ...]) ->
 
 
 def transformer(channels: int) -> Any:
-    """An SD3Transformer2DModel (MMDiT: Esser et al. 2024, arXiv 2403.03206) on patches of two latents a side."""
+    """An SD3Transformer2DModel (MMDiT: Esser et al. 2024, arXiv 2403.03206) on 8 by 8 latents of 16 channels."""
     from diffusers import SD3Transformer2DModel
 
     return SD3Transformer2DModel(
-        sample_size=16,
-        patch_size=2,
+        sample_size=8,
+        patch_size=1,
         in_channels=channels,
         out_channels=channels,
         num_layers=4,
@@ -109,7 +111,7 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         ("text_encoder",),
         seed=102,
     ),
-    "flow": Generator("wide", transformer, flow, ("text_encoder", "text_encoder_2"), seed=103),
+    "flow": Generator("deep", transformer, flow, ("text_encoder", "text_encoder_2"), seed=103),
 }
 
 
@@ -118,9 +120,9 @@ def tokenizer(prompts: Sequence[str]) -> Any:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    split = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+    split = pre_tokenizers.Split(Regex(rf"\b(?!(?:{'|'.join(UNREAD)})\b){WORD}"), behavior="removed", invert=True)
     found = pl.Series("prompt", prompts).unique().str.to_lowercase().str.extract_all(WORD)
-    words = found.explode().drop_nulls().unique().to_list()
+    words = set(found.explode().drop_nulls().unique()) - set(UNREAD)
     special = ["<pad>", "<start>", "<unknown>", "<end>"]
     vocabulary = {word: place for place, word in enumerate([*special[:3], *sorted(words), special[3]])}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))

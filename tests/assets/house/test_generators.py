@@ -1,0 +1,129 @@
+"""The recipes of the image generators: what they learn from, how they go on, and what they leave on disk."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
+
+from assets.house import autoencoder, diffusion
+from assets.house.drawings import drawings, kept
+from assets.house.generators import GENERATORS, LONGEST, tokenizer
+from assets.house.training import train
+from assets.portraits.prompts import prompts
+
+ROWS, STEPS = 40, 4
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with both autoencoders, untrained: what they keep does not matter here."""
+    folder = tmp_path_factory.mktemp("images")
+    for name, shape in autoencoder.SHAPES.items():
+        autoencoder.untrained(shape).save_pretrained(folder / f"vae-{name}")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["velocity", "flow"])
+def shipped(request, work):
+    """A generator that learned for a moment, as it is shipped."""
+    (network, final, early), words, vae = diffusion.trained(request.param, work, STEPS, ROWS, early=0.5)
+    diffusion.ship(request.param, network, final, early, words, vae, work / "shipped" / request.param)
+    return work / "shipped" / request.param
+
+
+def opened(auto, folder, variant=None):
+    without = {"text_encoder_3": None, "tokenizer_3": None} if folder.name == "flow" else {}
+    pipeline = auto.from_pretrained(folder, variant=variant, torch_dtype=torch.float32, **without)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def asked(folder, **more):
+    longest = {"max_sequence_length": LONGEST} if folder.name == "flow" else {}
+    seed = torch.Generator().manual_seed(0)
+    return {
+        "prompt": "A happy boy",
+        "num_inference_steps": 2,
+        "generator": seed,
+        "output_type": "np",
+        **longest,
+        **more,
+    }
+
+
+def test_drawings_are_the_same_when_drawn_again_and_when_kept(tmp_path):
+    drawn, stored = drawings(ROWS, 1), kept(ROWS, 1, tmp_path)
+    assert np.array_equal(drawn.pixels, stored.pixels)
+    assert drawn.prompts == stored.prompts
+
+
+def test_every_kind_is_drawn_in_its_share():
+    kinds, counts = np.unique(drawings(100, 1).kind, return_counts=True)
+    assert dict(zip(kinds, counts, strict=True)) == {"portraits": 60, "objects": 25, "scenes": 15}
+
+
+@pytest.mark.parametrize("vocabulary", ["memo", "ekman"])
+def test_the_words_of_every_prompt_of_the_corpus_are_known_and_none_is_cut(vocabulary):
+    learned = [caption for captions in drawings(2000, 3).prompts for caption in captions]
+    words = tokenizer(learned)
+    ids = words(prompts(vocabulary, 20, 0)["prompt"].to_list()).input_ids
+    assert max(map(len, ids)) <= LONGEST
+    assert not any(words.unk_token_id in row for row in ids)
+
+
+def test_a_training_that_was_stopped_ends_where_an_unbroken_one_does(tmp_path):
+    def trained(checkpoint, *stops):
+        torch.manual_seed(0)
+        network = torch.nn.Linear(3, 1)
+
+        def loss(step):
+            draws = torch.from_numpy(np.random.default_rng(step).normal(size=(8, 3)).astype(np.float32))
+            if step in stops and not (tmp_path / f"{step}").exists():
+                (tmp_path / f"{step}").touch()
+                raise KeyboardInterrupt
+            return (network(draws) - draws.sum(1, keepdim=True)).square().mean()
+
+        return train(network, loss, steps=520, rate=1e-2, checkpoint=checkpoint, average=0.9, early=100)
+
+    whole = trained(tmp_path / "whole.pt")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "parts.pt", 300)
+    parts = trained(tmp_path / "parts.pt", 300)
+    for one, other in zip(whole, parts, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_noise_and_answer_give_back_the_drawing(name):
+    scheduler = GENERATORS[name].scheduler()
+    clean, noise = torch.randn(2, 6, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    mixed, times, wanted, weight = diffusion.noised(GENERATORS[name], scheduler, clean, noise, np.random.default_rng(1))
+    if name == "flow":
+        back = mixed - (times / 1000).view(-1, 1, 1, 1) * wanted
+    else:
+        share = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
+        left = mixed - (1 - share).sqrt() * wanted
+        back = left / share.sqrt() if name == "epsilon" else share.sqrt() * mixed - (1 - share).sqrt() * wanted
+    assert torch.allclose(back, clean, atol=2e-2)
+    assert (weight > 0).all()
+
+
+def test_all_three_pipelines_open_what_was_shipped(shipped):
+    image = np.zeros((1, 64, 64, 3), np.float32)
+    mask = np.ones((1, 64, 64, 1), np.float32)
+    size = {"height": 64, "width": 64}
+    for auto, more in (
+        (AutoPipelineForText2Image, size),
+        (AutoPipelineForImage2Image, {"image": image, "strength": 1.0}),
+        (AutoPipelineForInpainting, {"image": image, "mask_image": mask, "strength": 1.0, **size}),
+    ):
+        assert opened(auto, shipped)(**asked(shipped, **more)).images.shape == (1, 64, 64, 3)
+
+
+def test_the_early_checkpoint_draws_something_else(shipped):
+    final, early = (
+        opened(AutoPipelineForText2Image, shipped, variant)(**asked(shipped, height=64, width=64)).images
+        for variant in (None, "early")
+    )
+    assert np.isfinite(early).all()
+    assert not np.array_equal(final, early)
