@@ -10,7 +10,7 @@ import numpy as np
 
 from assets.house import autoencoder as coding
 from assets.house.drawings import Drawings, kept
-from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, text_encoder, tokenizer
+from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, t5_encoder, text_encoder, tokenizer
 from assets.house.training import device, train
 from corpusmith.models.house import HOUSE
 
@@ -28,17 +28,15 @@ DETAIL: Final = 4.0
 """How much more a latent counts where the drawing has edges; what the network should predict is the same everywhere."""
 
 
-class Network:
-    """Builds and holds what is trained together: the denoiser and its text encoders, as one torch module."""
+def untrained(generator: Generator, words: Any, channels: int) -> Any:
+    """What is trained together, with random weights: a torch ModuleDict of ``denoiser`` and the text encoders."""
+    import torch
 
-    def __new__(cls, generator: Generator, words: Any, channels: int) -> Any:
-        """A torch ModuleDict of ``denoiser`` and the generator's text encoders, with random weights."""
-        import torch
-
-        torch.manual_seed(generator.seed)
-        parts = {"denoiser": generator.network(channels)}
-        parts |= {name: text_encoder(words, projected=len(generator.texts) > 1) for name in generator.texts}
-        return torch.nn.ModuleDict(parts)
+    torch.manual_seed(generator.seed)
+    parts = {"denoiser": generator.network(channels), "text_encoder": text_encoder(words)}
+    if generator.is_flow:
+        parts["text_encoder_2"] = t5_encoder(words)
+    return torch.nn.ModuleDict(parts)
 
 
 def tokens(words: Any, drawn: Drawings) -> Any:
@@ -50,17 +48,23 @@ def tokens(words: Any, drawn: Drawings) -> Any:
     return ids.view(len(said), ways, LONGEST)
 
 
-def condition(network: Any, generator: Generator, ids: Any) -> dict[str, Any]:
-    """What the denoiser is told, as its published pipeline tells it: the denoiser's keyword arguments."""
-    import torch
+def answer(network: Any, generator: Generator, mixed: Any, times: Any, ids: Any) -> Any:
+    """What the denoiser says of noisy latents (n, channels, h, w), told of the prompts as its pipeline tells it."""
+    if not generator.is_flow:
+        told = network["text_encoder"](ids)[0]
+        return network["denoiser"](mixed, times, encoder_hidden_states=told).sample
+    from diffusers import FluxPipeline
 
-    if len(generator.texts) == 1:
-        return {"encoder_hidden_states": network["text_encoder"](ids)[0]}
-    told = [network[name](ids, output_hidden_states=True) for name in generator.texts]
-    words = torch.cat([each.hidden_states[-2] for each in told], dim=-1)
-    silent = torch.zeros_like(words)  # SD3's third text encoder, which is left out
-    pooled = torch.cat([each.text_embeds for each in told], dim=-1)
-    return {"encoder_hidden_states": torch.cat([words, silent], dim=1), "pooled_projections": pooled}
+    rows, channels, height, width = mixed.shape
+    said = network["denoiser"](
+        hidden_states=FluxPipeline._pack_latents(mixed, rows, channels, height, width),
+        timestep=times / STEPS_OF_NOISE,
+        pooled_projections=network["text_encoder"](ids).pooler_output,
+        encoder_hidden_states=network["text_encoder_2"](ids)[0],
+        img_ids=FluxPipeline._prepare_latent_image_ids(rows, height // 2, width // 2, mixed.device, mixed.dtype),
+        txt_ids=mixed.new_zeros(ids.shape[1], 3),
+    ).sample
+    return FluxPipeline._unpack_latents(said, height, width, vae_scale_factor=1)
 
 
 def noised(generator: Generator, scheduler: Any, latents: Any, noise: Any, draws: Any) -> tuple[Any, Any, Any, Any]:
@@ -94,7 +98,7 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = 
     latents, detail = _latents(vae, drawn, work / f"latents-{generator.autoencoder}-{rows}.pt")
     ids = tokens(words, drawn).to(device())
     nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(device())[0, 0]
-    network = Network(generator, words, vae.config.latent_channels).to(device()).to(memory_format=torch.channels_last)
+    network = untrained(generator, words, vae.config.latent_channels).to(device()).to(memory_format=torch.channels_last)
     scheduler = generator.scheduler()
 
     def loss(step: int) -> Any:
@@ -105,9 +109,8 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = 
         said = ids[rows_now, draws.integers(ids.shape[1], size=BATCH)]
         said = torch.where(torch.from_numpy(draws.random(BATCH) < UNPROMPTED).to(said.device)[:, None], nothing, said)
         mixed, times, wanted, weight = noised(generator, scheduler, clean, noise, draws)
-        kind = {"hidden_states" if len(generator.texts) > 1 else "sample": mixed}
-        answer = network["denoiser"](**kind, timestep=times, **condition(network, generator, said)).sample
-        wrong = (answer.float() - wanted).square() * detail[rows_now].to(clean)
+        said = answer(network, generator, mixed, times, said)
+        wrong = (said.float() - wanted).square() * detail[rows_now].to(clean)
         return (wrong.mean((1, 2, 3)) * weight).mean()
 
     final, at_early = train(
@@ -143,51 +146,37 @@ def _latents(vae: Any, drawn: Drawings, cached: Path) -> tuple[Any, Any]:
 
 def ship(name: str, network: Any, final: Any, early: Any, words: Any, vae: Any, out: Path) -> None:
     """Writes the pipeline's folder in float16 safetensors; the early weights lie beside as the variant ``early``."""
+    import torch
+
     network.load_state_dict(early)
     for part, module in network.items():
         folder = _part(name, part)
         module.half().save_pretrained(out / folder, variant="early")
     network.load_state_dict(final)
-    pipeline(name, network, words, vae).to(dtype=_half()).save_pretrained(out)
+    pipeline(name, network, words, vae).to(dtype=torch.float16).save_pretrained(out)
 
 
 def pipeline(name: str, network: Any, words: Any, vae: Any) -> Any:
     """The diffusers pipeline around a trained network."""
-    from diffusers import StableDiffusion3Pipeline, StableDiffusionPipeline
+    import diffusers
 
     generator = GENERATORS[name]
-    if len(generator.texts) > 1:
-        return StableDiffusion3Pipeline(
-            transformer=network["denoiser"],
-            scheduler=generator.scheduler(),
-            vae=vae,
-            text_encoder=network["text_encoder"],
-            tokenizer=words,
-            text_encoder_2=network["text_encoder_2"],
-            tokenizer_2=words,
-            text_encoder_3=None,
-            tokenizer_3=None,
-        )
-    return StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=network["text_encoder"],
-        tokenizer=words,
-        unet=network["denoiser"],
-        scheduler=generator.scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    parts = {
+        "vae": vae,
+        "tokenizer": words,
+        "scheduler": generator.scheduler(),
+        "text_encoder": network["text_encoder"],
+    }
+    if generator.is_flow:
+        parts |= {"transformer": network["denoiser"], "tokenizer_2": words, "text_encoder_2": network["text_encoder_2"]}
+    else:
+        parts |= {"unet": network["denoiser"], "safety_checker": None, "feature_extractor": None}
+        parts |= {"requires_safety_checker": False}
+    return getattr(diffusers, generator.pipeline)(**parts)
 
 
 def _part(name: str, part: str) -> str:
-    return part if part != "denoiser" else "transformer" if len(GENERATORS[name].texts) > 1 else "unet"
-
-
-def _half() -> Any:
-    import torch
-
-    return torch.float16
+    return part if part != "denoiser" else "transformer" if GENERATORS[name].is_flow else "unet"
 
 
 def main() -> None:

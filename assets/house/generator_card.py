@@ -27,7 +27,7 @@ PROMPTS: Final = 350
 ABOUT: Final = {
     "epsilon": "A UNet that predicts the noise, in 16 by 16 latents of 4 channels.",
     "velocity": "A smaller UNet that predicts the velocity, in the same latents.",
-    "flow": "A multimodal transformer in the SD3 format, trained by flow matching in 8 by 8 latents of 16 channels.",
+    "flow": "A transformer in the FLUX format, trained by flow matching in 16 by 16 latents of 8 channels.",
 }
 
 

@@ -19,16 +19,21 @@ UNREAD: Final = ("a", "an", "and", "at", "in", "of", "on", "the", "to", "with")
 
 @dataclass(frozen=True)
 class Generator:
-    """One generator: which autoencoder it works in, how its network is built, and how noise is added.
+    """One generator: its pipeline in diffusers, the autoencoder it works in, its network, and how noise is added.
 
     network(channels) and scheduler() build the diffusers objects; seed decides the first weights and every batch.
     """
 
+    pipeline: str
     autoencoder: str
     network: Callable[[int], Any]
     scheduler: Callable[[], Any]
-    texts: Sequence[str]
     seed: int
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is a transformer that learns by flow matching, and reads words as T5 does."""
+        return self.pipeline == "FluxPipeline"
 
 
 def unet(channels: int, widths: tuple[int, ...], attention: tuple[bool, ...]) -> Any:
@@ -57,21 +62,19 @@ def unet(channels: int, widths: tuple[int, ...], attention: tuple[bool, ...]) ->
 
 
 def transformer(channels: int) -> Any:
-    """An SD3Transformer2DModel (MMDiT: Esser et al. 2024, arXiv 2403.03206) on 8 by 8 latents of 16 channels."""
-    from diffusers import SD3Transformer2DModel
+    """A FluxTransformer2DModel on patches of two by two latents: words and patches in one attention, rotary places."""
+    from diffusers import FluxTransformer2DModel
 
-    return SD3Transformer2DModel(
-        sample_size=8,
-        patch_size=1,
-        in_channels=channels,
-        out_channels=channels,
-        num_layers=4,
-        attention_head_dim=20,
+    return FluxTransformer2DModel(
+        patch_size=1,  # the pipeline packs the patches
+        in_channels=4 * channels,
+        num_layers=1,
+        num_single_layers=4,
+        attention_head_dim=24,
         num_attention_heads=4,
-        joint_attention_dim=2 * TEXT_WIDTH,
-        caption_projection_dim=80,
-        pooled_projection_dim=2 * TEXT_WIDTH,
-        pos_embed_max_size=8,
+        joint_attention_dim=TEXT_WIDTH,
+        pooled_projection_dim=TEXT_WIDTH,
+        axes_dims_rope=(4, 10, 10),
     )
 
 
@@ -98,20 +101,20 @@ def flow() -> Any:
 
 GENERATORS: Final[Mapping[str, Generator]] = {
     "epsilon": Generator(
+        "StableDiffusionPipeline",
         "narrow",
         lambda channels: unet(channels, (48, 72), (False, True)),
         lambda: discrete("epsilon", "scaled_linear"),
-        ("text_encoder",),
         seed=101,
     ),
     "velocity": Generator(
+        "StableDiffusionPipeline",
         "narrow",
         lambda channels: unet(channels, (40, 56), (False, True)),
         lambda: discrete("v_prediction", "squaredcos_cap_v2"),
-        ("text_encoder",),
         seed=102,
     ),
-    "flow": Generator("deep", transformer, flow, ("text_encoder", "text_encoder_2"), seed=103),
+    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103),
 }
 
 
@@ -140,20 +143,39 @@ def tokenizer(prompts: Sequence[str]) -> Any:
     )
 
 
-def text_encoder(words: Any, projected: bool) -> Any:
+def text_encoder(words: Any) -> Any:
     """A CLIP text encoder of three layers with random weights."""
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(
-        vocab_size=len(words),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=2 * TEXT_WIDTH,
-        projection_dim=TEXT_WIDTH,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=LONGEST,
-        pad_token_id=words.pad_token_id,
-        bos_token_id=words.bos_token_id,
-        eos_token_id=words.eos_token_id,
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(words),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=2 * TEXT_WIDTH,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=LONGEST,
+            pad_token_id=words.pad_token_id,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.eos_token_id,
+        )
     )
-    return CLIPTextModelWithProjection(config) if projected else CLIPTextModel(config)
+
+
+def t5_encoder(words: Any) -> Any:
+    """A T5 encoder of two layers with random weights, as the flow generator reads its words."""
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=len(words),
+            d_model=TEXT_WIDTH,
+            d_kv=TEXT_WIDTH // 4,
+            d_ff=2 * TEXT_WIDTH,
+            num_layers=2,
+            num_heads=4,
+            dropout_rate=0.0,
+            pad_token_id=words.pad_token_id,
+            eos_token_id=words.eos_token_id,
+        )
+    )

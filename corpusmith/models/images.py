@@ -55,6 +55,11 @@ EMBEDDINGS: Final[Mapping[str, tuple[str | None, ...]]] = {
     "AuraFlowPipeline": _MASKED,
 }
 
+# The same of a negative prompt that is encoded by itself, by pipelines whose own guidance is distilled.
+NEGATIVES: Final[Mapping[str, tuple[str | None, ...]]] = {
+    "FluxPipeline": ("negative_prompt_embeds", "negative_pooled_prompt_embeds", None),
+}
+
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 Row = dict[str, Any]
 
@@ -235,10 +240,14 @@ class Generator:
     @cached_property
     def _negative(self) -> dict[str, Any]:
         """The embeddings of the negative prompt, one row, encoded once; none where it is not guided by it."""
-        names = EMBEDDINGS[type(self.loaded.pipeline).__name__]
+        kind, words = type(self.loaded.pipeline).__name__, self.entry.negative_prompt
+        if kind in NEGATIVES and words is not None:
+            named = zip(NEGATIVES[kind], self._encoded([words]), strict=True)
+            return {name: tensor for name, tensor in named if name}
+        names = EMBEDDINGS[kind]
         if not any(name and name.startswith("negative") for name in names):
             return {}
-        more = {"do_classifier_free_guidance": True, "negative_prompt": self.entry.negative_prompt}
+        more = {"do_classifier_free_guidance": True, "negative_prompt": words}
         encoded = self._encoded([""], **{name: value for name, value in more.items() if value is not None})
         named = zip(names, encoded, strict=True)
         return {name: tensor for name, tensor in named if name and name.startswith("negative") and tensor is not None}

@@ -58,7 +58,14 @@ def test_every_class_that_is_named_exists_and_opens_its_role():
 
 def test_no_two_house_slots_are_run_alike():
     def runs(found):
-        return (found.repository, found.variant, found.steps, found.guidance, str(found.scheduler))
+        return (
+            found.repository,
+            found.variant,
+            found.steps,
+            found.guidance,
+            str(found.arguments),
+            str(found.scheduler),
+        )
 
     slots = [runs(found) for found in of_role("text_to_image") if found.is_house]
     assert len(set(slots)) == len(slots)
