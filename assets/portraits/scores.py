@@ -22,10 +22,9 @@ def of_generators(
 ) -> pl.LazyFrame:
     """The leaderboard of the generators (corpusmith.score.generators) over all that they were asked for."""
     embedder = makers.embedder(settings.embedder)
-    fit = pl.col("verdict") == "kept"
     known = consensus(annotations).select("key", "emotion_seen", "intensity", "quality")
     portraits = (
-        curated.select("key", "generator", "prompt_id", "ekman", "degree", kept=fit)
+        counted(curated)
         .join(known, on="key", how="left", maintain_order="left")
         .join(seen(kept(images, curated), embedder, make), on="key", how="left", maintain_order="left")
         .collect()
@@ -41,6 +40,16 @@ def of_generators(
     rows = portraits.select(generators.PORTRAITS.names())
     draws = settings.scores.bootstrap
     return measured(make, every, lambda: generators.generator_scores(rows, each, settings.vocabulary, draws))
+
+
+def counted(curated: pl.LazyFrame) -> pl.LazyFrame:
+    """The requests that count for a generator; ``kept`` says whether its image was fit.
+
+    A copy of another generator's image is left out: it was no failure, only second in the order of the settings.
+    """
+    fit = pl.col("verdict") == "kept"
+    first = curated.filter(pl.col("duplicate_of").is_null())
+    return first.select("key", "generator", "prompt_id", "ekman", "degree", kept=fit)
 
 
 def of_perceivers(
