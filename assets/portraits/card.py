@@ -35,7 +35,7 @@ STAGES: Final = (
         "duplicates",
         "What repeats an earlier image, or nearly does (perceptual hash, then embedding), is rejected.",
         (),
-        ("exact_duplicate", "near_duplicate"),
+        ("exact_duplicate", "near_duplicate", "released_before"),
     ),
 )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
-from assets.portraits import makers
+from assets.portraits import earlier, makers
 from assets.portraits.images import Make, kept, seen
 from assets.portraits.splits import splits
 from corpusmith.curate.image_hashes import duplicates
@@ -13,10 +15,13 @@ from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts
 from corpusmith.settings import Curated, Portraits
 
 
-def curate(prompts: pl.LazyFrame, images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
+def curate(
+    prompts: pl.LazyFrame, images: pl.LazyFrame, released: dict[Path, Path], make: Make, settings: Portraits
+) -> pl.LazyFrame:
     """Every image without its bytes, in the order given: with its measures, faces, safety, split, verdict and reasons.
 
-    An image that was not made has ``not_made`` for its only reason.
+    released: the hashes of earlier releases (earlier.indexed). An image that was not made has ``not_made`` for its only
+    reason.
     """
     facts = images.drop("image").collect()
     looked = [seen(images, Inspector(), make), faces(images, make, settings)]
@@ -32,7 +37,7 @@ def curate(prompts: pl.LazyFrame, images: pl.LazyFrame, make: Make, settings: Po
     )
     split = splits(prompts.collect(), settings.splits)
     return (
-        judged.join(copies(images, judged, make, settings), on="key", how="left", maintain_order="left")
+        judged.join(copies(images, judged, released, make, settings), on="key", how="left", maintain_order="left")
         .with_columns(
             verdict=pl.when(pl.col("reason").is_null()).then("verdict").otherwise(pl.lit("rejected")),
             reasons=pl.when(pl.col("reason").is_null()).then("reasons").otherwise(pl.concat_list("reason")),
@@ -43,16 +48,20 @@ def curate(prompts: pl.LazyFrame, images: pl.LazyFrame, make: Make, settings: Po
     )
 
 
-def copies(images: pl.LazyFrame, judged: pl.DataFrame, make: Make, settings: Portraits) -> pl.DataFrame:
-    """The fit images that show what an earlier fit one shows, of whichever generator: key, duplicate_of, reason."""
+def copies(
+    images: pl.LazyFrame, judged: pl.DataFrame, released: dict[Path, Path], make: Make, settings: Portraits
+) -> pl.DataFrame:
+    """The fit images that show what another shows: a fit one before them, or one of an earlier release."""
     fit = judged.filter(pl.col("verdict") == "kept").select("key", "image_sha256", "phash")
     if fit.is_empty():
-        return pl.DataFrame(schema=dict.fromkeys(("key", "duplicate_of", "reason"), pl.String))
-    embedded = seen(kept(images, judged.lazy()), makers.embedder(settings.embedder), make).collect()
-    aligned = fit.join(embedded, on="key", how="left", maintain_order="left")["embedding"]
-    rules = settings.curated
-    found = duplicates(fit, rules.max_hash_distance, np.stack(aligned.to_numpy()), rules.min_similarity)
-    return found.drop_nulls("reason").select("key", "duplicate_of", "reason")
+        return earlier.COPIES.to_frame()
+    made = seen(kept(images, judged.lazy()), makers.embedder(settings.embedder), make).select("key", "embedding")
+    embedded = fit.join(made.collect(), on="key", how="left", maintain_order="left")
+    vectors, rules = np.stack(embedded["embedding"].to_numpy()), settings.curated
+    found = duplicates(fit, rules.max_hash_distance, vectors, rules.min_similarity)
+    here = found.drop_nulls("reason").select(earlier.COPIES.names())
+    before = earlier.copies(embedded, released, make, settings)
+    return pl.concat([here, before]).unique("key", keep="first", maintain_order=True)
 
 
 def faces(images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:

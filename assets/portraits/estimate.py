@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.portraits import annotations, curated, images, scores, sources
+from assets.portraits import annotations, curated, earlier, images, scores, sources
 from assets.resources import Workshop
 from assets.steps import LackingRows, Step, making
 from corpusmith.ingest import people
@@ -31,7 +31,8 @@ def estimate(workshop: Workshop) -> list[Step]:
     try:
         if len(made) == len(generators):
             every = pl.concat(made)
-            fit = curated.curate(asked, every, making(workshop, steps["curated"]), settings).collect().lazy()
+            released = earlier.indexed(workshop)
+            fit = curated.curate(asked, every, released, making(workshop, steps["curated"]), settings).collect().lazy()
             panel = people.said(workshop.home, "portraits")
             said = annotations.annotate(every, fit, panel, making(workshop, steps["annotations"]), settings)
             scores.of_generators(every, fit, said, making(workshop, steps["generator_scores"]), settings)

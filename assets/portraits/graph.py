@@ -6,9 +6,9 @@ import polars as pl
 from assets.asset import corpus_asset
 from assets.portraits import annotations as annotating
 from assets.portraits import curated as curating
+from assets.portraits import earlier, scores, sources
 from assets.portraits import images as generating
 from assets.portraits import release as releasing
-from assets.portraits import scores, sources
 from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import ModelError
@@ -42,7 +42,8 @@ def curated(
     lacking = [name for name in settings.generators if images.get(name) is None]
     if lacking:
         raise ModelError(f"not made yet: {', '.join(lacking)}; materialize these partitions of portraits/images first")
-    return curating.curate(prompts, generating.all_of(images, settings), workshop.make, settings)
+    every = generating.all_of(images, settings)
+    return curating.curate(prompts, every, earlier.indexed(workshop), workshop.make, settings)
 
 
 @corpus_asset(group="portraits", kinds={"polars", "pytorch"})

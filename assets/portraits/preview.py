@@ -24,7 +24,7 @@ def preview(workshop: Workshop, rows: int) -> Preview:
     asked = sources.prompts(settings)
     few = asked.gather_every(max(1, asked.height // rows)).head(rows).lazy()
     made = pl.concat([images.generate(few, name, workshop.make) for name in settings.generators]).collect().lazy()
-    fit = curated.curate(asked.lazy(), made, workshop.make, settings)
+    fit = curated.curate(asked.lazy(), made, {}, workshop.make, settings)
     nobody = people.said(workshop.home, "portraits").clear()
     seen = annotations.consensus(annotations.annotate(made, fit, nobody, workshop.make, settings))
     found = (

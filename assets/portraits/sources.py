@@ -6,7 +6,7 @@ import hashlib
 
 import polars as pl
 
-from assets.portraits import makers
+from assets.portraits import earlier, makers
 from assets.portraits import prompts as planning
 from assets.resources import Workshop
 from corpusmith.ingest import people
@@ -35,10 +35,12 @@ def prompts(settings: Portraits) -> pl.DataFrame:
 
 
 def inputs(workshop: Workshop) -> dict[str, str]:
-    """The fingerprint of every model by its name, which holds its resolved revision, and a digest of what people said.
+    """The fingerprint of every model by its name, which holds its resolved revision, a digest of what people said, and
+    the releases that new images are held against.
 
     Raises ModelError: a model that is unknown or cannot be had.
     """
     models = {name: maker.fingerprint for name, maker in makers.all_of(workshop.settings.portraits).items()}
     said = people.said(workshop.home, "portraits").collect()
-    return {**models, "people": hashlib.sha256(said.write_ndjson().encode()).hexdigest()}
+    before = ", ".join(release.name for release in earlier.releases(workshop))
+    return {**models, "earlier releases": before, "people": hashlib.sha256(said.write_ndjson().encode()).hexdigest()}

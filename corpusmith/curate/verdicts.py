@@ -13,6 +13,7 @@ REASONS: Final[dict[str, str]] = {
     "nsfw": "marked as not safe for work",
     "exact_duplicate": "the same text or image as an earlier row",
     "near_duplicate": "nearly the same as an earlier row (text: Jaccard of word shingles; image: hash, then embedding)",
+    "released_before": "nearly the same as an image of an earlier release, which is not in this one",
     "not_judged": "the judge failed, or gave no answer that could be read",
     "wrong_emotion": "the judge did not see the emotion that was asked for",
     "low_confidence": "the judge was less sure of the emotion than the minimum",

@@ -56,6 +56,6 @@ def test_what_was_not_made_is_rejected_for_that_alone(drawn, tmp_path, monkeypat
     settings = load(profile="smoke").portraits
     workshop = Workshop(tmp_path, load(profile="smoke"))
     asked = prompts("memo", 2, seed=0).lazy()
-    judged = curate(asked, drawn.lazy(), workshop.make, settings).collect()
+    judged = curate(asked, drawn.lazy(), {}, workshop.make, settings).collect()
     assert judged.filter(emotion="sad")["reasons"].to_list() == [["not_made"], ["not_made"]]
     assert set(judged.filter(pl.col("emotion") != "sad")["reasons"].explode()) == {"undecodable"}
