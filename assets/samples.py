@@ -24,9 +24,9 @@ def page(corpus: str, path: Path, **shown: Any) -> Path:
     """The preview page of a corpus: its own template filled and written to ``path``."""
     from jinja2 import Environment, PackageLoader
 
-    template = Environment(loader=PackageLoader(f"assets.{corpus}", "."), autoescape=True).get_template("preview.html")
+    template = Environment(loader=PackageLoader("assets", "."), autoescape=True).get_template(f"{corpus}/preview.html")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template.render(**shown))
+    path.write_text(template.render(corpus=corpus, **shown))
     return path
 
 

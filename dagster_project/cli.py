@@ -143,7 +143,9 @@ def validate(
     """Check a release against its corpus's expectations; names the rows that fail and writes Data Docs."""
     with told(debug):
         target = docs or directory.with_name(f"{directory.name}-docs")
-        report = _corpus_in(directory).validate(directory, target)
+        from validation import validate_release
+
+        report = validate_release(_corpus_in(directory).name, directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
             _print_json({"success": report.success, "docs": str(target), "results": results})

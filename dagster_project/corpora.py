@@ -32,7 +32,7 @@ class Corpus:
     partitions(workshop): the partitions that its settings ask for. inputs(workshop): digests, by name, of what it is
     made from besides settings and code.
     ready(workshop): raises where the work cannot be done. reads_sources: whether it is made from files that one names.
-    preview(workshop, rows), estimate(workshop), remaker(workshop), validate(folder, docs): as their modules say.
+    preview(workshop, rows), estimate(workshop), remaker(workshop): as their modules say.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Corpus:
     preview: Callable[..., Any]
     estimate: Callable[..., Any]
     remaker: Callable[..., Any]
-    validate: Callable[..., Any]
     ready: Callable[..., None] = _nothing
     reads_sources: bool = False
 
@@ -60,7 +59,6 @@ CORPORA: Final = {
             preview=_lazy("assets.reddit.preview:preview"),
             estimate=_lazy("assets.reddit.estimate:estimate"),
             remaker=_lazy("assets.reddit.remake:remaker"),
-            validate=_lazy("validation.reddit:validate_release"),
             reads_sources=True,
         ),
         Corpus(
@@ -72,7 +70,6 @@ CORPORA: Final = {
             preview=_lazy("assets.portraits.preview:preview"),
             estimate=_lazy("assets.portraits.estimate:estimate"),
             remaker=_lazy("assets.portraits.remake:remaker"),
-            validate=_lazy("validation.portraits:validate_release"),
             ready=_lazy("assets.portraits.sources:ready"),
         ),
     )

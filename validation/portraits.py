@@ -15,7 +15,7 @@ from corpusmith.emotions import EMOTIONS, POLARITY, VOCABULARIES
 from validation import tables
 from validation.image_facts import copies_across_splits, image_facts
 from validation.schema import DRAWN, GENERATED, PORTRAITS, PORTRAITS_REJECTED, PROBABILITIES
-from validation.suite import Report, Table, run
+from validation.suite import Report, Table, run, sentences
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -106,25 +106,7 @@ def validate(
     looked_at = _released(rows, limits)
     if rejected is not None:
         looked_at |= _rejected(rejected, rows, limits)
-    return run("portraits", looked_at, sentences(limits), docs)
-
-
-def sentences(limits: Limits) -> dict[str, str]:
-    """Every expectation in plain language, by its slug, with the numbers of ``limits``."""
-    numbers = {name: value for name, value in vars(limits).items() if name != "made"}
-    return {slug: sentence.format(**numbers) for slug, sentence in SENTENCES.items()}
-
-
-def validate_release(folder: Path, docs: Path | None = None) -> Report:
-    """`validate` for a release folder, by the limits and counts of its manifest if it has one.
-
-    Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
-    """
-    rows, rejected, said = tables.released(folder)
-    made = said.get("counts", {}).get("made")
-    params = said.get("params", {}).get("portraits")
-    limits = Limits.of(params, made) if params else Limits(made=made)
-    return validate(rows, rejected, limits, docs)
+    return run("portraits", looked_at, sentences(SENTENCES, limits), docs)
 
 
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:

@@ -14,7 +14,7 @@ from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
 from validation import tables
 from validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN
-from validation.suite import Report, Table, run
+from validation.suite import Report, Table, run, sentences
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -105,25 +105,7 @@ def validate(
             every = (tables.conformed(rows, RELEASE), tables.conformed(rejected, REJECTED))
             made = {origin: limits.made.get(origin, 0) for origin in ORIGINS}
             looked_at["counts"] = tables.counts(made, "origin", *every, "all_accounted")
-    return run("reddit", looked_at, sentences(limits), docs)
-
-
-def sentences(limits: Limits) -> dict[str, str]:
-    """Every expectation in plain language, by its slug, with the numbers of ``limits``."""
-    numbers = {name: value for name, value in vars(limits).items() if name != "made"}
-    return {slug: sentence.format(**numbers) for slug, sentence in SENTENCES.items()}
-
-
-def validate_release(folder: Path, docs: Path | None = None) -> Report:
-    """`validate` for a release folder, by the limits and counts of its manifest if it has one.
-
-    Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
-    """
-    rows, rejected, said = tables.released(folder)
-    made = said.get("counts", {}).get("made")
-    params = said.get("params", {}).get("reddit")
-    limits = Limits.of(params, made) if params else Limits(made=made)
-    return validate(rows, rejected, limits, docs)
+    return run("reddit", looked_at, sentences(SENTENCES, limits), docs)
 
 
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:

@@ -187,3 +187,9 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _escaped(inner) for name, inner in value.items()}
     return type(value)(_escaped(inner) for inner in value) if isinstance(value, list | tuple) else value
+
+
+def sentences(templates: Mapping[str, str], limits: Any) -> dict[str, str]:
+    """Every expectation in plain language, by its slug: the templates with the numbers of a suite's Limits."""
+    numbers = {name: value for name, value in vars(limits).items() if name != "made"}
+    return {slug: sentence.format(**numbers) for slug, sentence in templates.items()}

@@ -131,7 +131,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("name", choices=SHAPES)
     ask.add_argument("--work", type=Path, default=WORK)
-    ask.add_argument("--steps", type=int, default=4000)
+    ask.add_argument("--steps", type=int, default=3000)
     ask.add_argument("--rows", type=int, default=ROWS)
     ask.add_argument("--threads", type=int, default=2)
     asked = ask.parse_args()

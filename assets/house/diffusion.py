@@ -17,7 +17,7 @@ from corpusmith.models.house import HOUSE
 ROWS: Final = 60_000
 SEED: Final = 12
 BATCH: Final = 32
-STEPS: Final = 10_000
+STEPS: Final = 14_000
 EARLY: Final = 0.12
 """Share of the steps after which the early checkpoint is taken."""
 UNPROMPTED: Final = 0.1

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.house.degrade import degraded, posed
 from assets.house.readers import tensor
-from corpusmith.drawings import backgrounds, canvas, captions, objects, portraits
+from corpusmith.drawings import backgrounds, canvas, captions, face, objects, portraits
 from corpusmith.emotions import EMOTIONS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CLASSES: Final = tuple(
     f"{emotion}/{degree}" for emotion in EMOTIONS for degree in ((0,) if emotion == "neutral" else (1, 2, 3))
 )
 LABELS: Final = (*CLASSES, "faces/0", "faces/1", "faces/2", "quality")
-UNITS: Final = sorted({unit for emotion in EMOTIONS for way in (0, 1) for unit in portraits.action_units(emotion, way)})
+UNITS: Final = sorted({unit for emotion in EMOTIONS for way in (0, 1) for unit in face.action_units(emotion, way)})
 """The action units that are drawn."""
 UNKNOWN: Final = -100  # the expression where there is no single face: counts in no loss
 SINGLE, DOUBLE = 0.76, 0.12  # of the pictures of a batch; the rest has no face
@@ -66,8 +66,8 @@ def drawn(rows: int, seed: int) -> Portraits:
 
 def marked(table: pl.DataFrame) -> Floats:
     """How strongly each action unit is drawn, and which values the attributes have: (n, traits), 0 to 1."""
-    shown = [portraits.action_units(emotion, way) for emotion, way in table.select("emotion", "shown").iter_rows()]
-    strength = np.asarray(portraits.STRENGTH, np.float32)[table["degree"].to_numpy()]
+    shown = [face.action_units(emotion, way) for emotion, way in table.select("emotion", "shown").iter_rows()]
+    strength = np.asarray(face.STRENGTH, np.float32)[table["degree"].to_numpy()]
     units = np.array([[unit in way for unit in UNITS] for way in shown], np.float32) * strength[:, None]
     values = [
         (table[attribute] == value).to_numpy().astype(np.float32)[:, None]

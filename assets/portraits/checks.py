@@ -9,7 +9,8 @@ from assets.checked import checked, results
 from assets.portraits import images as generating
 from assets.portraits import rows
 from assets.resources import Workshop
-from validation.portraits import Limits, sentences, validate
+from validation.portraits import SENTENCES, Limits, validate
+from validation.suite import sentences
 
 ANNOTATIONS = dg.AssetKey(["portraits", "annotations"])
 OTHERS = [dg.AssetKey(["portraits", name]) for name in ("images", "curated")]
@@ -19,7 +20,7 @@ OTHERS = [dg.AssetKey(["portraits", name]) for name in ("images", "curated")]
     name="portraits_holds",
     specs=[
         dg.AssetCheckSpec(name, asset=ANNOTATIONS, blocking=True, description=sentence, additional_deps=OTHERS)
-        for name, sentence in sentences(Limits()).items()
+        for name, sentence in sentences(SENTENCES, Limits()).items()
     ],
     ins={key.path[1]: dg.AssetIn(key=key) for key in (*OTHERS, ANNOTATIONS)},
     can_subset=False,

@@ -8,7 +8,8 @@ import polars as pl
 from assets.checked import checked, results
 from assets.reddit.rejected import made, rejected
 from assets.resources import Workshop
-from validation.reddit import Limits, sentences, validate
+from validation.reddit import SENTENCES, Limits, validate
+from validation.suite import sentences
 
 BALANCED = dg.AssetKey(["reddit", "balanced"])
 TABLES = ("comments", "labelled", "rewritten", "synthesized", "balanced")
@@ -19,7 +20,7 @@ OTHERS = [dg.AssetKey(["reddit", name]) for name in TABLES if name != "balanced"
     name="reddit_holds",
     specs=[
         dg.AssetCheckSpec(name, asset=BALANCED, blocking=True, description=sentence, additional_deps=OTHERS)
-        for name, sentence in sentences(Limits()).items()
+        for name, sentence in sentences(SENTENCES, Limits()).items()
     ],
     ins={name: dg.AssetIn(key=["reddit", name]) for name in TABLES},
     can_subset=False,

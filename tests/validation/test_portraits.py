@@ -12,8 +12,9 @@ from portraits_corpus import PARAMS, portraits
 import validation
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
+from validation import validate_release
 from validation.image_facts import copies_across_splits, image_facts
-from validation.portraits import SENTENCES, Limits, validate, validate_release
+from validation.portraits import SENTENCES, Limits, validate
 from validation.schema import IMAGE
 from validation.suite import Report
 
@@ -162,11 +163,11 @@ def test_what_belongs_together_and_differs_is_named(entangled: Planted) -> None:
 
 def test_a_good_release_holds_and_its_limits_come_from_its_manifest(good: Release, tmp_path: Path) -> None:
     write_release(good, tmp_path / "portraits")
-    report = validate_release(tmp_path / "portraits")
+    report = validate_release("portraits", tmp_path / "portraits")
     assert failed(report) == {}
     assert [result.name for result in report.results] == list(SENTENCES)
     assert "at least as sharp as 50" in next(r.sentence for r in report.results if r.name == "sharp")
-    assert validation.suite_of("portraits").validate_release is validate_release
+    assert validation.suite_of("portraits").validate is validate
 
 
 def test_faults_of_whole_tables_are_found(good: Release) -> None:

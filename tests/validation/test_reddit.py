@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
-from validation.reddit import SENTENCES, Limits, validate, validate_release
+from validation import validate_release
+from validation.reddit import SENTENCES, Limits, validate
 from validation.suite import Report
 
 Fault = Callable[[pl.DataFrame], tuple[pl.DataFrame, set[str]]]
@@ -286,7 +287,7 @@ def text_of(page: Path) -> str:
 def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
     release: Path, valid: pl.DataFrame
 ) -> None:
-    assert validate_release(release).success
+    assert validate_release("reddit", release).success
     reddit = {
         "balanced": {"tolerance": 0.02},
         "comments": {"min_words": 6, "jaccard": 0.8},
@@ -294,7 +295,7 @@ def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
     }
     manifest = {"params": {"reddit": reddit}, "counts": {"made": {"natural": 1, "rewritten": 105, "synthetic": 105}}}
     (release / "manifest.json").write_text(json.dumps(manifest))
-    assert failed(validate_release(release)) == {
+    assert failed(validate_release("reddit", release)) == {
         "words": set(valid.filter(pl.col("text").str.split(" ").list.len() < 6)["key"].sort().head(20)),
         "all_accounted": {"natural"},
     }
@@ -307,7 +308,7 @@ def test_data_docs_name_what_failed_and_where(release: Path, tmp_path: Path) -> 
     rows.write_parquet(shard)
     docs = tmp_path / "docs"
     for _ in range(2):
-        assert set(failed(validate_release(release, docs))) == {"no_personal_data", "emotion_known"}
+        assert set(failed(validate_release("reddit", release, docs))) == {"no_personal_data", "emotion_known"}
     assert (docs / "index.html").is_file()
     pages = " ".join(text_of(page) for page in (docs / "validations").rglob("*.html"))
     unsaid = {name for name, sentence in SENTENCES.items() if sentence.partition("{")[0] not in pages}
@@ -324,7 +325,7 @@ def test_data_docs_run_and_load_nothing(release: Path, tmp_path: Path) -> None:
         pl.col("text").replace(rows["text"].filter(rows["text"].is_duplicated())[0], hostile)
     ).write_parquet(shard)
     docs = tmp_path / "docs"
-    assert set(failed(validate_release(release, docs))) == {"text_unique"}
+    assert set(failed(validate_release("reddit", release, docs))) == {"text_unique"}
     pages = [page.read_text() for page in docs.rglob("*.html")]
     assert any(html.escape(hostile) in page for page in pages)
     assert not any("<script>alert" in page for page in pages)
@@ -335,16 +336,16 @@ def test_a_file_that_does_not_say_its_split_is_refused(release: Path) -> None:
     shard = release / "data" / "train-00000-of-00002.parquet"
     shard.rename(shard.with_name("rows.parquet"))
     with pytest.raises(ReleaseError, match=r"rows\.parquet: expected a name like train-00000"):
-        validate_release(release)
+        validate_release("reddit", release)
 
 
 def test_a_file_with_rows_of_another_split_is_refused(release: Path) -> None:
     shard = release / "data" / "train-00000-of-00002.parquet"
     shard.rename(shard.with_name("test-00002-of-00003.parquet"))
     with pytest.raises(ReleaseError, match="holds rows of the split 'train'"):
-        validate_release(release)
+        validate_release("reddit", release)
 
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="is no release"):
-        validate_release(tmp_path)
+        validate_release("reddit", tmp_path)
