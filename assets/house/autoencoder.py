@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 
 from assets.house.drawings import Drawings, kept
-from assets.house.training import device, train
+from assets.house.training import WORK, device, train
 
-WORK: Final = Path("build/house-images")
 ROWS: Final = 60_000
 SEED: Final = 11
 BATCH: Final = 16
+STEPS: Final = 3_000
 EDGES: Final = 8.0
 """How much more a pixel on an edge counts than one on a plain: lips are edges, walls are most of the pixels."""
 NOISE: Final = 0.1
@@ -61,7 +61,7 @@ def untrained(shape: Shape) -> Any:
     )
 
 
-def autoencoder(name: str, material: Drawings, steps: int, work: Path) -> Any:
+def trained(name: str, material: Drawings, steps: int, work: Path) -> Any:
     """One of SHAPES trained on drawings; its ``scaling_factor`` brings the latents to a spread of one."""
     import torch
 
@@ -124,6 +124,13 @@ def through(network: Any, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> np.nda
     return np.concatenate(parts)
 
 
+def make(name: str, work: Path, steps: int = STEPS, rows: int = ROWS) -> Path:
+    """The whole recipe of one of SHAPES: the folder under ``work`` that it is written to."""
+    folder = work / f"vae-{name}"
+    trained(name, kept(rows, SEED, work, processes=2), steps, work).save_pretrained(folder)
+    return folder
+
+
 def main() -> None:
     """The recipe as a command, to run unattended; what ``work`` has is gone on from."""
     import torch
@@ -131,13 +138,12 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("name", choices=SHAPES)
     ask.add_argument("--work", type=Path, default=WORK)
-    ask.add_argument("--steps", type=int, default=3000)
+    ask.add_argument("--steps", type=int, default=STEPS)
     ask.add_argument("--rows", type=int, default=ROWS)
     ask.add_argument("--threads", type=int, default=2)
     asked = ask.parse_args()
     torch.set_num_threads(asked.threads)
-    material = kept(asked.rows, SEED, asked.work, processes=2)
-    autoencoder(asked.name, material, asked.steps, asked.work).save_pretrained(asked.work / f"vae-{asked.name}")
+    make(asked.name, asked.work, asked.steps, asked.rows)
 
 
 if __name__ == "__main__":

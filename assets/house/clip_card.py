@@ -51,11 +51,11 @@ def _floats(column: pa.Array) -> Any:
 
 def _retrieved(model: ZeroShot, seed: int) -> Any:
     """Whether each picture is nearest to its own caption among those of its batch; equal captions count as its own."""
-    images, texts = pairs(RETRIEVED, seed)
-    seen = model.images([Image.fromarray(image) for image in images]).reshape(RETRIEVED, ROWS, -1)
-    written = model.texts(texts).reshape(RETRIEVED, ROWS, -1)
+    made = pairs(RETRIEVED, seed)
+    seen = model.images([Image.fromarray(image) for image in made.pixels]).reshape(RETRIEVED, ROWS, -1)
+    written = model.texts(made.texts).reshape(RETRIEVED, ROWS, -1)
     nearest = (seen @ written.transpose(0, 2, 1)).argmax(axis=2)
-    said_of = np.array(texts).reshape(RETRIEVED, ROWS)
+    said_of = np.array(made.texts).reshape(RETRIEVED, ROWS)
     return (np.take_along_axis(said_of, nearest, axis=1) == said_of).ravel()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from assets.house import autoencoder as coding
 from assets.house.drawings import Drawings, kept
 from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, t5_encoder, text_encoder, tokenizer
-from assets.house.training import device, train
+from assets.house.training import WORK, device, train
 from corpusmith.models.house import HOUSE
 
 ROWS: Final = 60_000
@@ -179,21 +179,30 @@ def _part(name: str, part: str) -> str:
     return part if part != "denoiser" else "transformer" if GENERATORS[name].is_flow else "unet"
 
 
+def make(name: str, work: Path, out: Path, steps: int = STEPS, rows: int = ROWS) -> Path:
+    """The whole recipe of one of GENERATORS: the folder under ``out`` that it is shipped to, as yet without its card.
+
+    Its autoencoder must lie in ``work``.
+    """
+    (network, final, early), words, vae = trained(name, work, steps, rows)
+    ship(name, network, final, early, words, vae, out / name)
+    return out / name
+
+
 def main() -> None:
     """The recipe as a command, to run unattended; what ``work`` has is gone on from."""
     import torch
 
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("name", choices=GENERATORS)
-    ask.add_argument("--work", type=Path, default=coding.WORK)
+    ask.add_argument("--work", type=Path, default=WORK)
     ask.add_argument("--out", type=Path, default=HOUSE)
     ask.add_argument("--steps", type=int, default=STEPS)
     ask.add_argument("--rows", type=int, default=ROWS)
     ask.add_argument("--threads", type=int, default=2)
     asked = ask.parse_args()
     torch.set_num_threads(asked.threads)
-    (network, final, early), words, vae = trained(asked.name, asked.work, asked.steps, asked.rows)
-    ship(asked.name, network, final, early, words, vae, asked.out / asked.name)
+    make(asked.name, asked.work, asked.out, asked.steps, asked.rows)
 
 
 if __name__ == "__main__":

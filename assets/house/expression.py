@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from assets.house.expression_drawings import CLASSES, LABELS, UNITS, UNKNOWN, Batch, batch, drawn, empty
+from assets.house.expression_drawings import CLASSES, LABELS, TRAITS, UNKNOWN, Batch, batch, drawn, empty
 from assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, worst
-from corpusmith.drawings import captions
+from assets.house.training import WORK
 from corpusmith.drawings.canvas import SIZE
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ RECIPES: Final = {
 }
 
 
-def train(name: str, out_dir: Path, steps: int | None = None) -> None:
+def train(name: str, out_dir: Path, work: Path = WORK, steps: int | None = None) -> None:
     """Write the model ``name`` of RECIPES under ``out_dir``: fp16 weights, config.json and preprocessor_config.json.
 
     One thread: the same machine makes the same weights each time.
@@ -53,7 +52,8 @@ def train(name: str, out_dir: Path, steps: int | None = None) -> None:
     with one_thread():
         network = untrained(name)
         network.aside = learner_of_traits(network)
-        fit(network, batches(name, steps), loss, steps, recipe.rate)
+        shown = functools.partial(batch_of, name, steps)
+        fit(network, shown, loss, steps=steps, rate=recipe.rate, checkpoint=work / f"{name}.pt")
     del network.aside
     ship(network, out_dir / name)
 
@@ -84,17 +84,17 @@ def untrained(name: str) -> Any:
     return ViTForImageClassification(transformer)
 
 
-def batches(name: str, steps: int) -> Iterator[Batch]:
-    """Batches of ROWS without end; the portraits are drawn anew all the time, by the model's own seeds."""
+_drawn, _empty = functools.lru_cache(maxsize=1)(drawn), functools.lru_cache(maxsize=1)(empty)
+
+
+def batch_of(name: str, steps: int, number: int) -> Batch:
+    """The batch of a step, ROWS pictures; the portraits are drawn anew all the time, by the model's own seeds."""
     recipe = RECIPES[name]
-    draw = np.random.default_rng(SEEDS[name])
-    others = empty(OTHERS, SEEDS[name])
-    for number in itertools.count():
-        if number % (PASSES * CHUNK // ROWS) == 0:
-            faces = drawn(CHUNK, SEEDS[name] + number)
-        rows = (number * ROWS + np.arange(ROWS)) % CHUNK
-        share = worst(number, steps)
-        yield batch(faces[rows], others, draw, recipe.faults, share, recipe.moved * share)
+    draw = np.random.default_rng([SEEDS[name], number])
+    faces = _drawn(CHUNK, SEEDS[name] + number - number % (PASSES * CHUNK // ROWS))
+    rows = (number * ROWS + np.arange(ROWS)) % CHUNK
+    share = worst(number, steps)
+    return batch(faces[rows], _empty(OTHERS, SEEDS[name]), draw, recipe.faults, share, recipe.moved * share)
 
 
 def learner_of_traits(network: Any) -> Any:
@@ -106,7 +106,7 @@ def learner_of_traits(network: Any) -> Any:
     import torch
 
     width = getattr(network.config, "hidden_size", None) or network.config.hidden_sizes[-1]
-    return torch.nn.Linear(width, len(UNITS) + sum(len(captions.values(name)) for name in captions.ATTRIBUTES))
+    return torch.nn.Linear(width, TRAITS)
 
 
 def loss(network: Any, shown: Batch) -> torch.Tensor:

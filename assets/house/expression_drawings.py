@@ -28,6 +28,8 @@ CLASSES: Final = tuple(
 LABELS: Final = (*CLASSES, "faces/0", "faces/1", "faces/2", "quality")
 UNITS: Final = sorted({unit for emotion in EMOTIONS for way in (0, 1) for unit in face.action_units(emotion, way)})
 """The action units that are drawn."""
+TRAITS: Final = len(UNITS) + sum(len(captions.values(name)) for name in captions.ATTRIBUTES)
+"""How many numbers say what a face was drawn from; see ``marked``."""
 UNKNOWN: Final = -100  # the expression where there is no single face: counts in no loss
 SINGLE, DOUBLE = 0.76, 0.12  # of the pictures of a batch; the rest has no face
 CLEAN: Final = 0.3  # of the pictures are left without a fault

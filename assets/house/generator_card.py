@@ -41,7 +41,7 @@ def measure(name: str, folder: Path, rows: int = PROMPTS) -> dict[str, Any]:
         "prompts": rows,
         "parameters": _parameters(folder),
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
-        "autoencoder": _autoencoder(folder, rows),
+        "autoencoder": {"emotion": read_through(folder / "vae", rows)},
         "entries": {entry.name: of_entry(entry, folder, rows) for entry in entries},
     }
 
@@ -129,16 +129,17 @@ def _things(rows: int) -> pl.DataFrame:
     return pl.concat([alone, placed.select(first, "prompt")])
 
 
-def _autoencoder(folder: Path, rows: int) -> dict[str, Any]:
+def read_through(folder: Path, rows: int = PROMPTS) -> dict[str, Any]:
+    """How often a drawing's emotion is still seen after an autoencoder: no generator in its latents does better."""
     import torch
     from diffusers import AutoencoderTiny
     from PIL import Image
 
-    network = AutoencoderTiny.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval()
+    network = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
     people = portraits.traits(rows, readers.SEEDS["held-out"])
     back = autoencoder.through(network, render(people, portraits.draw))
     read = Classifier("house/expression-cnn").read([Image.fromarray(picture) for picture in back])
-    return {"emotion": share(read["emotion"].to_numpy(zero_copy_only=False) == people["emotion"].to_numpy(), "vae")}
+    return share(read["emotion"].to_numpy(zero_copy_only=False) == people["emotion"].to_numpy(), "vae")
 
 
 def _parameters(folder: Path) -> int:
@@ -152,9 +153,9 @@ def _parameters(folder: Path) -> int:
     return total
 
 
-def write(name: str, folder: Path) -> None:
+def write(name: str, folder: Path, rows: int = PROMPTS) -> None:
     """metrics.json and README.md into the generator's folder."""
-    metrics = measure(name, folder)
+    metrics = measure(name, folder, rows)
     readers.describe(folder, metrics, card(name, metrics))
 
 

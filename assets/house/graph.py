@@ -7,17 +7,29 @@ import dagster as dg
 
 from assets.asset import OWNERS
 from assets.house import (
+    autoencoder,
     clip,
     clip_card,
+    diffusion,
     emotion,
     expression,
     expression_card,
+    generator_card,
     language,
     object_card,
     object_judge,
     readers,
 )
+from assets.house.drawings import kept
+from assets.house.generators import GENERATORS
+from assets.house.training import WORK
 from corpusmith.models.house import HOUSE
+
+KEPT = 0.95
+"""Share of the emotions that must still be seen through an autoencoder before any generator learns in its latents."""
+AUTOENCODERS = dg.StaticPartitionsDefinition(list(autoencoder.SHAPES))
+IMAGE_GENERATORS = dg.StaticPartitionsDefinition(list(GENERATORS))
+DRAWINGS = dg.AssetKey(["house", "drawings"])
 
 
 class Training(dg.Config):
@@ -30,9 +42,20 @@ class Training(dg.Config):
 
 
 class Drawings(dg.Config):
-    """Where the models go that learn from drawings of the project's own, and need no other input."""
+    """Where the models go that learn from drawings of the project's own, and where their checkpoints are kept."""
 
     models: str = str(HOUSE)
+    work: str = str(WORK)
+
+
+class Images(Drawings):
+    """The same for image generators; ``share`` below one takes less of the drawings, steps and prompts, as a trial."""
+
+    share: float = 1.0
+
+    def of(self, whole: int) -> int:
+        """That share of a number, at least one."""
+        return max(1, round(whole * self.share))
 
 
 @dg.asset(key=["house", "emotion_classifiers"], group_name="house", kinds={"torch"}, owners=OWNERS)
@@ -53,7 +76,7 @@ def language_model(config: Training) -> dg.MaterializeResult:
 def expression_classifiers(config: Drawings) -> dg.MaterializeResult:
     """Two that differ, a convolutional network and a transformer, which read the expression of a drawn portrait."""
     for name in expression.RECIPES:
-        expression.train(name, Path(config.models))
+        expression.train(name, Path(config.models), Path(config.work))
         metrics = expression_card.measure(Path(config.models) / name)
         readers.describe(Path(config.models) / name, metrics, expression_card.card(name, metrics))
     return dg.MaterializeResult(metadata={name: _measured(config, name) for name in expression.RECIPES})
@@ -63,7 +86,7 @@ def expression_classifiers(config: Drawings) -> dg.MaterializeResult:
 def object_classifier(config: Drawings) -> dg.MaterializeResult:
     """A network that says which things are to be seen in a drawing."""
     folder = Path(config.models) / object_judge.NAME
-    object_judge.train(Path(config.models))
+    object_judge.train(Path(config.models), Path(config.work))
     metrics = object_card.measure(folder)
     readers.describe(folder, metrics, object_card.card(metrics))
     return dg.MaterializeResult(metadata={object_judge.NAME: _measured(config, object_judge.NAME)})
@@ -73,10 +96,85 @@ def object_classifier(config: Drawings) -> dg.MaterializeResult:
 def image_text_model(config: Drawings) -> dg.MaterializeResult:
     """A small CLIP: drawings and their captions in one space."""
     folder = Path(config.models) / clip.NAME
-    clip.train(Path(config.models))
+    clip.train(Path(config.models), Path(config.work))
     metrics = clip_card.measure(folder)
     readers.describe(folder, metrics, clip_card.card(metrics))
     return dg.MaterializeResult(metadata={clip.NAME: _measured(config, clip.NAME)})
+
+
+@dg.asset(key=DRAWINGS, group_name="house", kinds={"numpy"}, owners=OWNERS)
+def drawings(config: Images) -> dg.MaterializeResult:
+    """What autoencoders and generators learn from: drawings with their captions, of seeds that no reader sees."""
+    rows = {recipe.SEED: config.of(recipe.ROWS) for recipe in (autoencoder, diffusion)}
+    for seed, number in rows.items():
+        kept(number, seed, Path(config.work), processes=2)
+    return dg.MaterializeResult(metadata={"rows": sum(rows.values())})
+
+
+@dg.asset(
+    key=["house", "autoencoder"],
+    group_name="house",
+    kinds={"torch", "diffusers"},
+    owners=OWNERS,
+    deps=[DRAWINGS],
+    partitions_def=AUTOENCODERS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "emotions_survive",
+            asset=["house", "autoencoder"],
+            blocking=True,
+            description=f"Emotions are read through it at {KEPT} or more.",
+        )
+    ],
+)
+def image_autoencoder(context: dg.AssetExecutionContext, config: Images) -> dg.MaterializeResult:
+    """The latents that generators work in; measured alone, since what it loses no generator can show."""
+    steps, rows = config.of(autoencoder.STEPS), config.of(autoencoder.ROWS)
+    folder = autoencoder.make(context.partition_key, Path(config.work), steps, rows)
+    share = generator_card.read_through(folder, config.of(generator_card.PROMPTS))
+    survives = dg.AssetCheckResult(check_name="emotions_survive", passed=share["value"] >= KEPT, metadata=share)
+    return dg.MaterializeResult(metadata={"emotion": share["value"]}, check_results=[survives])
+
+
+@dg.asset(
+    key=["house", "diffusion"],
+    group_name="house",
+    kinds={"torch", "diffusers"},
+    owners=OWNERS,
+    deps=[
+        DRAWINGS,
+        dg.AssetDep(
+            ["house", "autoencoder"],
+            partition_mapping=dg.StaticPartitionMapping(
+                {
+                    shape: {name for name, generator in GENERATORS.items() if generator.autoencoder == shape}
+                    for shape in autoencoder.SHAPES
+                }
+            ),
+        ),
+    ],
+    partitions_def=IMAGE_GENERATORS,
+)
+def image_generator(context: dg.AssetExecutionContext, config: Images) -> dg.MaterializeResult:
+    """A text-to-image pipeline with an early and a final checkpoint; goes on from its own."""
+    steps, rows = config.of(diffusion.STEPS), config.of(diffusion.ROWS)
+    folder = diffusion.make(context.partition_key, Path(config.work), Path(config.models), steps, rows)
+    return dg.MaterializeResult(metadata={"folder": dg.MetadataValue.path(str(folder))})
+
+
+@dg.asset(
+    key=["house", "card"],
+    group_name="house",
+    kinds={"torch"},
+    owners=OWNERS,
+    deps=[["house", "diffusion"]],
+    partitions_def=IMAGE_GENERATORS,
+)
+def image_generator_card(context: dg.AssetExecutionContext, config: Images) -> dg.MaterializeResult:
+    """How often a generator shows what was asked, as readers see it that learned from other drawings."""
+    name = context.partition_key
+    generator_card.write(name, Path(config.models) / name, config.of(generator_card.PROMPTS))
+    return dg.MaterializeResult(metadata={name: _measured(config, name)})
 
 
 def _measured(config: Training | Drawings, model: str) -> dg.MetadataValue:

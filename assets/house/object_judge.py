@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ import polars as pl
 
 from assets.house.degrade import FAULTS, degraded, posed
 from assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from assets.house.training import WORK
 from corpusmith.drawings import canvas, objects, scenes
 from corpusmith.drawings.canvas import Pixels
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Marks = np.ndarray[Any, np.dtype[np.float32]]
 
 NAME: Final = "object"
-STEPS: Final = 3_000
+STEPS: Final = 6_000
 RATE: Final = 3e-3
 CHUNK: Final = 4_096  # objects that are drawn at once, and as many scenes
 PASSES: Final = 2  # over them, before others are drawn
@@ -38,11 +38,12 @@ class Batch:
     seen: torch.Tensor
 
 
-def train(out_dir: Path, steps: int = STEPS) -> None:
+def train(out_dir: Path, work: Path = WORK, steps: int = STEPS) -> None:
     """Write object/ under ``out_dir``: fp16 weights, config.json and preprocessor_config.json."""
     with one_thread():
         network = untrained()
-        fit(network, batches(steps), loss, steps, RATE)
+        shown = functools.partial(batch, steps=steps)
+        fit(network, shown, loss, steps=steps, rate=RATE, checkpoint=work / f"{NAME}.pt")
     ship(network, out_dir / NAME)
 
 
@@ -80,19 +81,20 @@ def marked(names: pl.Series) -> Marks:
     return np.stack([names.list.contains(name).to_numpy() for name in objects.kinds()], axis=1).astype(np.float32)
 
 
-def batches(steps: int) -> Iterator[Batch]:
-    """Batches of ROWS without end; the drawings are made anew all the time, by the model's own seeds."""
+_drawn = functools.lru_cache(maxsize=1)(drawn)
+
+
+def batch(number: int, steps: int) -> Batch:
+    """The batch of a step, ROWS pictures; the drawings are made anew all the time, by the model's own seeds."""
     import torch
 
-    draw = np.random.default_rng(SEEDS[NAME])
-    for number in itertools.count():
-        if number % (PASSES * 2 * CHUNK // ROWS) == 0:
-            pixels, marks = drawn(CHUNK, SEEDS[NAME] + number)
-        rows = (number * ROWS + np.arange(ROWS)) % len(pixels)
-        ruined = HARDEST * worst(number, steps) * draw.random(ROWS)
-        strength = np.where(draw.random(ROWS) < CLEAN, 0, ruined).astype(np.float32)
-        pictures = degraded(posed(tensor(pixels[rows]), draw), strength, draw, tuple(FAULTS))
-        yield Batch(pictures, torch.from_numpy(marks[rows]))
+    draw = np.random.default_rng([SEEDS[NAME], number])
+    pixels, marks = _drawn(CHUNK, SEEDS[NAME] + number - number % (PASSES * 2 * CHUNK // ROWS))
+    rows = (number * ROWS + np.arange(ROWS)) % len(pixels)
+    ruined = HARDEST * worst(number, steps) * draw.random(ROWS)
+    strength = np.where(draw.random(ROWS) < CLEAN, 0, ruined).astype(np.float32)
+    pictures = degraded(posed(tensor(pixels[rows]), draw), strength, draw, tuple(FAULTS))
+    return Batch(pictures, torch.from_numpy(marks[rows]))
 
 
 def loss(network: Any, shown: Batch) -> torch.Tensor:

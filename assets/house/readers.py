@@ -1,4 +1,4 @@
-"""How the house's models that look at drawings are trained and shipped: one loop, and one way to prepare pixels."""
+"""How the house's models that look at drawings are trained and shipped, and one way to prepare pixels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from assets.house.training import train
 from corpusmith.drawings.canvas import SIZE, Pixels
 
 if TYPE_CHECKING:
@@ -28,35 +29,33 @@ SEEDS: Final = {
 ever sees a drawing that a generator learned from, nor one that it is measured on."""
 
 ROWS: Final = 64  # of a batch
-WEIGHT_DECAY: Final = 0.05
+WARM_UP: Final = 0.1  # of the steps, in which the rate rises
 RAMP: Final = 0.3  # of the steps, in which the faults grow to their full strength
 MEAN, STD = 0.5, 0.25  # what pixels are normalised by, all channels alike
 
 
 def fit(
     network: Any,
-    shown: Iterator[Shown],
+    shown: Callable[[int], Shown],
     loss: Callable[[Any, Shown], torch.Tensor],
+    *,
     steps: int,
     rate: float,
+    checkpoint: Path,
 ) -> None:
-    """Train by AdamW with a one-cycle rate on ``steps`` batches, in bfloat16 where torch thinks it safe."""
+    """Train on ``steps`` batches, shown(step) each, in bfloat16; goes on from ``checkpoint``."""
     import torch
 
-    network.train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    for step, batch in zip(range(steps), shown, strict=False):
+    def cost(step: int) -> torch.Tensor:
+        batch = shown(step)
         with torch.autocast("cpu", torch.bfloat16):
-            cost = loss(network, batch)
-        optimizer.zero_grad(set_to_none=True)
-        cost.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 0:
-            print(f"step {step} of {steps}: loss {cost.item():.3f}", flush=True)
-    network.eval()
+            return loss(network, batch)
+
+    network.to(memory_format=torch.channels_last)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    warm_up = max(1, round(WARM_UP * steps))
+    weights, _ = train(network, cost, steps=steps, rate=rate, checkpoint=checkpoint, warm_up=warm_up)
+    network.load_state_dict(weights)
 
 
 def worst(step: int, steps: int) -> float:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+WORK: Final = Path("build/house-images")
+"""Where drawings, latents and checkpoints are kept."""
 SAVE_EVERY: Final = 250
 CUT_NORM: Final = 1.0
-INNER: Final = re.compile(r"transformer_blocks|encoder\.layers")
+INNER: Final = re.compile(r"transformer_blocks|(encoder|vit)\.layers\.")
 
 
 def device() -> str:
@@ -42,9 +44,9 @@ def train(
 
     optimizers = _optimizers(network, rate)
     kept = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    first, at_early = 0, None
+    first, at_early, where = 0, None, next(network.parameters()).device
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=device())
+        state = torch.load(checkpoint, weights_only=True, map_location=where)
         network.load_state_dict(state["network"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -54,7 +56,7 @@ def train(
     for step in range(first, steps):
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = rate * _schedule(step, steps, warm_up)
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device() == "cuda"):
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=where.type == "cuda"):
             value = loss(step)
         value.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), CUT_NORM)

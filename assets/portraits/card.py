@@ -8,7 +8,7 @@ from typing import Final
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import VOCABULARIES
 from corpusmith.release.inputs import Board, CardText, Stage
-from corpusmith.score import generators, perceivers
+from corpusmith.score import generators, perceivers, scores
 from corpusmith.settings import Portraits
 from validation.schema import PORTRAITS, PORTRAITS_REJECTED
 
@@ -39,28 +39,15 @@ STAGES: Final = (
     ),
 )
 
-SCORES: Final = {
+SCORES: Final = scores.SENTENCES | {
     "task": "generator, perceiver, or agreement (of the annotators).",
-    "subject": "What is scored, under the name that the settings give it.",
-    "model": "The checkpoint that ran.",
-    "revision": "Its resolved revision.",
     "form": "Null here.",
     "layer": "Null here.",
     "depth": "Null here.",
     "metric": "What is measured; the card says what each is.",
     "label": "The emotion that a score is of; null: of all.",
-    "predicted": "Of count: what images of the label were taken for; empty for an unreadable answer.",
     "degree": "The asked degree that a score is of; null: of all.",
     "other": "Of a comparison: the worse subject, that this one is held against.",
-    "value": "The score; null for a share of nothing.",
-    "low": "Lower end of its 95 % interval.",
-    "high": "Upper end of its 95 % interval.",
-    "n": "Images behind the value.",
-    "device": "Where it was measured.",
-    "dtype": "The number type of the model's weights.",
-    "seconds": "How long the measurement took.",
-    "rows_per_second": "Images that went through the model in a second.",
-    "settings": "Everything else that decides the value, as JSON.",
 }
 
 CARD: Final = CardText(

@@ -9,6 +9,7 @@ from corpusmith.curate.balance import ORIGINS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.inputs import CardText, Stage
+from corpusmith.score import scores
 from validation.schema import REJECTED, RELEASE
 
 WRITTEN: Final = ("rewritten", "synthetic")
@@ -60,28 +61,15 @@ STAGES: Final = (
     ),
 )
 
-SCORES: Final = {
+SCORES: Final = scores.SENTENCES | {
     "task": "probe, zero-shot or baseline.",
-    "subject": "What is scored, under the name that the settings give it.",
-    "model": "The checkpoint that ran.",
-    "revision": "Its resolved revision.",
     "form": "How the model was shown a text; null where it is no language model.",
     "layer": "The layer that was probed; 0 is the embeddings.",
     "depth": "The layer as a share of all layers.",
     "metric": "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix).",
     "label": "The emotion that a per-class metric is of.",
-    "predicted": "Of count: what rows of the label were taken for; empty for an unreadable answer.",
     "degree": "The asked intensity that a score is of; null here.",
     "other": "Of a comparison: what the subject is held against; null here.",
-    "value": "The score; null for a share of nothing.",
-    "low": "Lower end of its 95 % bootstrap interval.",
-    "high": "Upper end of its 95 % bootstrap interval.",
-    "n": "Test rows behind the value.",
-    "device": "Where it was measured.",
-    "dtype": "The number type of the model's weights.",
-    "seconds": "How long the measurement took.",
-    "rows_per_second": "Rows that went through the model in a second.",
-    "settings": "Everything else that decides the value, as JSON.",
 }
 
 CARD: Final = CardText(

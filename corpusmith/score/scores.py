@@ -44,6 +44,23 @@ SCORES: Final = pl.Schema(
     }
 )
 
+SENTENCES: Final = {
+    "subject": "What is scored, under the name that the settings give it.",
+    "model": "The checkpoint that ran.",
+    "revision": "Its resolved revision.",
+    "predicted": "Of count: what rows of the label were taken for; empty for an unreadable answer.",
+    "value": "The score; null for a share of nothing.",
+    "low": "Lower end of its 95 % interval.",
+    "high": "Upper end of its 95 % interval.",
+    "n": "Rows behind the value.",
+    "device": "Where it was measured.",
+    "dtype": "The number type of the model's weights.",
+    "seconds": "How long the measurement took.",
+    "rows_per_second": "Rows that went through the model in a second.",
+    "settings": "Everything else that decides the value, as JSON.",
+}
+"""What the columns of SCORES hold that mean the same in every corpus; its card says the others."""
+
 OVERALL: Final[Mapping[str, Callable[[Ints], Floats]]] = {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1}
 BY_CLASS: Final[Mapping[str, Callable[[Ints], Floats]]] = {
     "precision": metrics.precision,

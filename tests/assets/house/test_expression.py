@@ -85,7 +85,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_seed_trains_the_same_reader(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny(monkeypatch)
     for folder in ("a", "b"):
-        expression.train(name, tmp_path / folder, steps=2)
+        expression.train(name, tmp_path / folder, tmp_path / folder, steps=2)
     revisions = {house.revision(tmp_path / folder / name) for folder in ("a", "b")}
     assert len(revisions) == 1
     reader = Classifier(str(tmp_path / "a" / name))
@@ -97,8 +97,8 @@ def test_the_same_seed_trains_the_same_reader(name: str, tmp_path: Path, monkeyp
 
 def test_a_judge_and_a_clip_learn_from_the_first_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny(monkeypatch)
-    object_judge.train(tmp_path, steps=2)
-    clip.train(tmp_path, steps=2)
+    object_judge.train(tmp_path, tmp_path, steps=2)
+    clip.train(tmp_path, tmp_path, steps=2)
     white = [Image.new("RGB", (64, 64), "white")]
     assert Tagger(str(tmp_path / "object")).probabilities(white).shape == (1, len(object_judge.objects.kinds()))
     model = ZeroShot(str(tmp_path / "clip"))
@@ -110,11 +110,12 @@ def test_a_caption_equal_to_another_is_no_negative(monkeypatch: pytest.MonkeyPat
 
     tiny(monkeypatch)
     tokenizer = clip.tokenizer_of(clip.vocabulary())
-    shown = next(clip.batches(tokenizer, 1))
+    shown = clip.batch(tokenizer, 1, 0)
     texts = tokenizer.batch_decode(shown.tokens["input_ids"])
     assert shown.same.tolist() == [[float(one == other) for other in texts] for one in texts]
     assert tokenizer.unk_token_id not in shown.tokens["input_ids"]
     network = clip.untrained(len(tokenizer))
+    network.aside = clip.learner_of_faces(network.config.vision_config.hidden_size)
     assert torch.isfinite(clip.loss(network, shown))
 
 

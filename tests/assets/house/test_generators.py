@@ -1,11 +1,12 @@
 """The recipes of the image generators: what they learn from, how they go on, and what they leave on disk."""
 
+import dagster as dg
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 
-from assets.house import autoencoder, diffusion
+from assets.house import autoencoder, diffusion, graph
 from assets.house.drawings import drawings, kept
 from assets.house.generators import GENERATORS, LONGEST, tokenizer
 from assets.house.training import train
@@ -126,3 +127,21 @@ def test_the_early_checkpoint_draws_something_else(shipped):
     )
     assert np.isfinite(early).all()
     assert not np.array_equal(final, early)
+
+
+def test_the_recipe_runs_as_assets_from_drawings_to_card_and_stops_at_an_autoencoder_that_loses_emotions(tmp_path):
+    recipe = [graph.drawings, graph.image_autoencoder, graph.image_generator, graph.image_generator_card]
+    small = {"models": str(tmp_path / "models"), "work": str(tmp_path / "work"), "share": 0.001}
+
+    def materialized(*chosen, partition=None):
+        config = {"ops": {asset.op.name: {"config": small} for asset in chosen}}
+        return dg.materialize(
+            recipe, run_config=config, selection=chosen, partition_key=partition, raise_on_error=False
+        )
+
+    assert materialized(graph.drawings).success
+    coded = materialized(graph.image_autoencoder, partition="narrow")
+    assert [found.passed for found in coded.get_asset_check_evaluations()] == [False]
+    assert materialized(graph.image_generator, graph.image_generator_card, partition="velocity").success
+    assert (tmp_path / "models/velocity/unet/diffusion_pytorch_model.early.safetensors").exists()
+    assert "house/velocity-early" in (tmp_path / "models/velocity/README.md").read_text()
