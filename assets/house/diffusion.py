@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,8 @@ from corpusmith.models.house import HOUSE
 ROWS: Final = 60_000
 SEED: Final = 12
 BATCH: Final = 32
-STEPS: Final = 14_000
-EARLY: Final = 0.12
-"""Share of the steps after which the early checkpoint is taken."""
+EARLY: Final = 1_680
+"""Steps after which the early checkpoint is taken."""
 UNPROMPTED: Final = 0.1
 """Share of the captions that are emptied, so that guidance has something to lead away from (Ho & Salimans 2022)."""
 FACE: Final = 2.0
@@ -86,7 +86,7 @@ def noised(generator: Generator, scheduler: Any, latents: Any, noise: Any, draws
     return signal * latents + spread * noise, steps, signal * noise - spread * latents, weight / (ratio + 1)
 
 
-def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = EARLY) -> tuple[Any, Any, Any]:
+def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: int = EARLY) -> tuple[Any, Any, Any]:
     """The generator's final and early weights and its tokenizer; goes on from the checkpoint in ``work``."""
     import torch
     from diffusers import AutoencoderTiny
@@ -120,7 +120,7 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: float = 
         rate=1.5e-3,
         checkpoint=work / f"{name}.pt",
         average=0.9995,
-        early=round(steps * early),
+        early=min(early, steps),
     )
     return (network, final, at_early), words, vae
 
@@ -154,6 +154,10 @@ def ship(name: str, network: Any, final: Any, early: Any, words: Any, vae: Any, 
         module.half().save_pretrained(out / folder, variant="early")
     network.load_state_dict(final)
     pipeline(name, network, words, vae).to(dtype=torch.float16).save_pretrained(out)
+    settings = out / "vae" / "config.json"
+    known = json.loads(settings.read_text())
+    del known["block_out_channels"]  # AutoencoderTiny derives it, and warns where it finds it said
+    settings.write_text(json.dumps(known, indent=2) + "\n")
 
 
 def pipeline(name: str, network: Any, words: Any, vae: Any) -> Any:
@@ -179,12 +183,12 @@ def _part(name: str, part: str) -> str:
     return part if part != "denoiser" else "transformer" if GENERATORS[name].is_flow else "unet"
 
 
-def make(name: str, work: Path, out: Path, steps: int = STEPS, rows: int = ROWS) -> Path:
+def make(name: str, work: Path, out: Path, steps: int | None = None, rows: int = ROWS) -> Path:
     """The whole recipe of one of GENERATORS: the folder under ``out`` that it is shipped to, as yet without its card.
 
     Its autoencoder must lie in ``work``.
     """
-    (network, final, early), words, vae = trained(name, work, steps, rows)
+    (network, final, early), words, vae = trained(name, work, steps or GENERATORS[name].steps, rows)
     ship(name, network, final, early, words, vae, out / name)
     return out / name
 
@@ -197,7 +201,7 @@ def main() -> None:
     ask.add_argument("name", choices=GENERATORS)
     ask.add_argument("--work", type=Path, default=WORK)
     ask.add_argument("--out", type=Path, default=HOUSE)
-    ask.add_argument("--steps", type=int, default=STEPS)
+    ask.add_argument("--steps", type=int, help="instead of the recipe's own number")
     ask.add_argument("--rows", type=int, default=ROWS)
     ask.add_argument("--threads", type=int, default=2)
     asked = ask.parse_args()

@@ -21,7 +21,8 @@ UNREAD: Final = ("a", "an", "and", "at", "in", "of", "on", "the", "to", "with")
 class Generator:
     """One generator: its pipeline in diffusers, the autoencoder it works in, its network, and how noise is added.
 
-    network(channels) and scheduler() build the diffusers objects; seed decides the first weights and every batch.
+    network(channels) and scheduler() build the diffusers objects; seed decides the first weights and every batch; steps
+    is how long it learns: a transformer learns shapes more slowly.
     """
 
     pipeline: str
@@ -29,6 +30,7 @@ class Generator:
     network: Callable[[int], Any]
     scheduler: Callable[[], Any]
     seed: int
+    steps: int
 
     @property
     def is_flow(self) -> bool:
@@ -89,6 +91,7 @@ def discrete(prediction: str, schedule: str) -> Any:
         beta_end=0.012,
         prediction_type=prediction,
         timestep_spacing="trailing",
+        steps_offset=1,  # says nothing where spacing is trailing; without it the pipeline warns
     )
 
 
@@ -106,6 +109,7 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         lambda channels: unet(channels, (48, 72), (False, True)),
         lambda: discrete("epsilon", "scaled_linear"),
         seed=101,
+        steps=14_000,
     ),
     "velocity": Generator(
         "StableDiffusionPipeline",
@@ -113,8 +117,9 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         lambda channels: unet(channels, (40, 56), (False, True)),
         lambda: discrete("v_prediction", "squaredcos_cap_v2"),
         seed=102,
+        steps=14_000,
     ),
-    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103),
+    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103, steps=18_000),
 }
 
 

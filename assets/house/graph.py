@@ -157,7 +157,7 @@ def image_autoencoder(context: dg.AssetExecutionContext, config: Images) -> dg.M
 )
 def image_generator(context: dg.AssetExecutionContext, config: Images) -> dg.MaterializeResult:
     """A text-to-image pipeline with an early and a final checkpoint; goes on from its own."""
-    steps, rows = config.of(diffusion.STEPS), config.of(diffusion.ROWS)
+    steps, rows = config.of(GENERATORS[context.partition_key].steps), config.of(diffusion.ROWS)
     folder = diffusion.make(context.partition_key, Path(config.work), Path(config.models), steps, rows)
     return dg.MaterializeResult(metadata={"folder": dg.MetadataValue.path(str(folder))})
 

@@ -27,7 +27,7 @@ def work(tmp_path_factory):
 @pytest.fixture(scope="module", params=["velocity", "flow"])
 def shipped(request, work):
     """A generator that learned for a moment, as it is shipped."""
-    (network, final, early), words, vae = diffusion.trained(request.param, work, STEPS, ROWS, early=0.5)
+    (network, final, early), words, vae = diffusion.trained(request.param, work, STEPS, ROWS, early=2)
     diffusion.ship(request.param, network, final, early, words, vae, work / "shipped" / request.param)
     return work / "shipped" / request.param
 
