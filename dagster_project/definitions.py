@@ -48,5 +48,5 @@ def defs() -> dg.Definitions:
     """What `dagster dev` and `dg` load: the corpora, and the recipes of the house models (which import torch)."""
     from assets.house import graph as house
 
-    models = dg.Definitions(assets=dg.load_assets_from_modules([house]))
+    models = dg.Definitions(assets=dg.load_assets_from_modules([house]), jobs=house.JOBS)
     return dg.Definitions.merge(definitions(default_workshop()), models)

@@ -13,7 +13,8 @@ from assets.house import autoencoder as coding
 from assets.house.drawings import Drawings, kept
 from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, t5_encoder, text_encoder, tokenizer
 from assets.house.training import WORK, device, train
-from corpusmith.models.house import HOUSE
+from corpusmith.errors import ModelError
+from corpusmith.models.house import HOUSE, is_model, revision
 
 ROWS: Final = 60_000
 SEED: Final = 12
@@ -87,15 +88,23 @@ def noised(generator: Generator, scheduler: Any, latents: Any, noise: Any, draws
 
 
 def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: int = EARLY) -> tuple[Any, Any, Any]:
-    """The generator's final and early weights and its tokenizer; goes on from the checkpoint in ``work``."""
+    """The generator's final and early weights and its tokenizer; goes on from the checkpoint in ``work``.
+
+    Raises ModelError: its autoencoder does not lie there.
+    """
     import torch
     from diffusers import AutoencoderTiny
 
     generator = GENERATORS[name]
+    coded = work / f"vae-{generator.autoencoder}"
+    if not is_model(coded):
+        raise ModelError(
+            f"{coded} is not there yet: python -m assets.house.autoencoder {generator.autoencoder} makes it"
+        )
     drawn = kept(rows, SEED, work, processes=2)
     words = tokenizer([prompt for prompts in drawn.prompts for prompt in prompts])
-    vae = AutoencoderTiny.from_pretrained(work / f"vae-{generator.autoencoder}").to(device()).eval()
-    latents, detail = _latents(vae, drawn, work / f"latents-{generator.autoencoder}-{rows}.pt")
+    vae = AutoencoderTiny.from_pretrained(coded).to(device()).eval()
+    latents, detail = _latents(vae, drawn, work / f"latents-{rows}-{revision(coded)[:8]}.pt")
     ids = tokens(words, drawn).to(device())
     nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(device())[0, 0]
     network = untrained(generator, words, vae.config.latent_channels).to(device()).to(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from corpusmith.drawings import captions, objects, portraits, scenes
+from corpusmith.drawings import canvas, captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 
 SHARES: Final = {"portraits": 0.6, "objects": 0.25, "scenes": 0.15}
@@ -45,8 +46,8 @@ def drawings(rows: int, seed: int, processes: int = 1) -> Drawings:
 
 
 def kept(rows: int, seed: int, work: Path, processes: int = 1) -> Drawings:
-    """The same, from ``work`` when they were drawn before."""
-    stem = work / f"drawings-{rows}-{seed}"
+    """The same, from ``work`` when this code drew them before."""
+    stem = work / f"drawings-{rows}-{seed}-{_code()}"
     if not stem.with_suffix(".parquet").exists():
         work.mkdir(parents=True, exist_ok=True)
         made = drawings(rows, seed, processes)
@@ -55,6 +56,12 @@ def kept(rows: int, seed: int, work: Path, processes: int = 1) -> Drawings:
     table = pl.read_parquet(stem.with_suffix(".parquet"))
     pixels = np.load(stem.with_suffix(".npy"), mmap_mode="r")
     return Drawings(pixels, table["prompts"].to_list(), table["kind"].to_numpy())
+
+
+def _code() -> str:
+    """Eight digits that change with what draws."""
+    files = sorted(file for file in Path(canvas.__file__).parent.iterdir() if file.suffix in (".py", ".yaml"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in (*files, Path(__file__)))).hexdigest()[:8]
 
 
 def _said(people: pl.DataFrame, seed: int) -> list[list[str]]:

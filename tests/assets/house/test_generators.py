@@ -11,6 +11,7 @@ from assets.house.drawings import drawings, kept
 from assets.house.generators import GENERATORS, LONGEST, tokenizer
 from assets.house.training import train
 from assets.portraits.prompts import prompts
+from corpusmith.errors import ModelError
 
 ROWS, STEPS = 40, 4
 
@@ -129,19 +130,26 @@ def test_the_early_checkpoint_draws_something_else(shipped):
     assert not np.array_equal(final, early)
 
 
-def test_the_recipe_runs_as_assets_from_drawings_to_card_and_stops_at_an_autoencoder_that_loses_emotions(tmp_path):
+def test_the_recipe_runs_as_assets_and_no_generator_learns_in_latents_that_lose_emotions(tmp_path):
     recipe = [graph.drawings, graph.image_autoencoder, graph.image_generator, graph.image_generator_card]
     small = {"models": str(tmp_path / "models"), "work": str(tmp_path / "work"), "share": 0.001}
 
-    def materialized(*chosen, partition=None):
-        config = {"ops": {asset.op.name: {"config": small} for asset in chosen}}
+    def materialized(*chosen, partition=None, **more):
+        config = {"ops": {asset.op.name: {"config": small | more} for asset in chosen}}
         return dg.materialize(
             recipe, run_config=config, selection=chosen, partition_key=partition, raise_on_error=False
         )
 
+    learnt = (graph.image_generator, graph.image_generator_card)
     assert materialized(graph.drawings).success
     coded = materialized(graph.image_autoencoder, partition="narrow")
     assert [found.passed for found in coded.get_asset_check_evaluations()] == [False]
-    assert materialized(graph.image_generator, graph.image_generator_card, partition="velocity").success
+    assert not materialized(*learnt, partition="velocity").success
+    assert materialized(*learnt, partition="velocity", survive=0.0).success
     assert (tmp_path / "models/velocity/unet/diffusion_pytorch_model.early.safetensors").exists()
     assert "house/velocity-early" in (tmp_path / "models/velocity/README.md").read_text()
+
+
+def test_a_generator_without_its_autoencoder_says_what_makes_it(tmp_path):
+    with pytest.raises(ModelError, match=r"python -m assets\.house\.autoencoder narrow"):
+        diffusion.make("epsilon", tmp_path, tmp_path)
