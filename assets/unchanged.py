@@ -10,11 +10,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
+
 from assets.resources import Workshop
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
 from corpusmith.release.folder import write_atomically
 
+FAILED = ["not_made", "not_judged"]
 PACKAGES = ("corpusmith", "validation", "assets")
 LIBRARIES = (
     "diffusers",
@@ -60,6 +63,13 @@ def remember(workshop: Workshop, corpus: str, decided_by: str) -> None:
     path = _note(workshop, corpus)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(said))
+
+
+def every_row_made(release: Path) -> bool:
+    """Whether no row is among the rejected because a model failed: that may pass, so it is worth another try."""
+    files = sorted((release / "rejected").glob("*.parquet"))
+    failed = pl.col("reasons").list.set_intersection(FAILED).list.len() > 0
+    return not files or not pl.scan_parquet(files).select(failed.any()).collect().item()
 
 
 def unchanged(workshop: Workshop, corpus: str, decided_by: str) -> manifest.Manifest | None:

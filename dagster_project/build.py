@@ -1,4 +1,4 @@
-"""What `corpusmith build` does: nothing if nothing changed, else the graph, shown as it runs."""
+"""What `corpusmith build` does: nothing if nothing changed and nothing failed, else the graph, shown as it runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
 
             corpus.ready(workshop)
             release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
-            unchanged.remember(workshop, corpus.name, inputs)
+            if unchanged.every_row_made(workshop.release(corpus.name)):
+                unchanged.remember(workshop, corpus.name, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
 

@@ -29,7 +29,7 @@ STAGES: Final = (
         "looked at",
         "Classifiers look at each image; one without exactly one face, or not surely safe to show, is rejected.",
         (),
-        ("no_face", "several_faces", "unsafe"),
+        ("no_face", "several_faces", "unsafe", "not_judged"),
     ),
     Stage(
         "duplicates",

@@ -51,23 +51,34 @@ def curate(
 def copies(
     images: pl.LazyFrame, judged: pl.DataFrame, released: dict[Path, Path], make: Make, settings: Portraits
 ) -> pl.DataFrame:
-    """The fit images that show what another shows: a fit one before them, or one of an earlier release."""
+    """The fit images that show what another shows: a fit one before them, or one of an earlier release.
+
+    One that the embedder failed at is not surely new: ``not_judged``.
+    """
     fit = judged.filter(pl.col("verdict") == "kept").select("key", "image_sha256", "phash")
     if fit.is_empty():
         return earlier.COPIES.to_frame()
     made = seen(kept(images, judged.lazy()), makers.embedder(settings.embedder), make).select("key", "embedding")
-    embedded = fit.join(made.collect(), on="key", how="left", maintain_order="left")
+    embedded = fit.join(made.collect(), on="key", maintain_order="left")
+    unseen = fit.join(embedded, on="key", how="anti").select(
+        "key", duplicate_of=pl.lit(None, pl.String), reason=pl.lit("not_judged")
+    )
+    if embedded.is_empty():
+        return unseen
     vectors, rules = np.stack(embedded["embedding"].to_numpy()), settings.curated
-    found = duplicates(fit, rules.max_hash_distance, vectors, rules.min_similarity)
+    found = duplicates(embedded.drop("embedding"), rules.max_hash_distance, vectors, rules.min_similarity)
     here = found.drop_nulls("reason").select(earlier.COPIES.names())
     before = earlier.copies(embedded, released, make, settings)
-    return pl.concat([here, before]).unique("key", keep="first", maintain_order=True)
+    return pl.concat([here, before, unseen]).unique("key", keep="first", maintain_order=True)
 
 
 def faces(images: pl.LazyFrame, make: Make, settings: Portraits) -> pl.LazyFrame:
     """How many faces an image shows, says the first annotator that can tell: key, faces (0, 1, 2 for several, null)."""
-    counted = [seen(images, makers.perceiver(name, settings.servers), make) for name in settings.annotators[:1]]
-    return counted[0].select("key", "faces")
+    for name in settings.annotators:
+        counted = seen(images, makers.perceiver(name, settings.servers), make).select("key", "faces")
+        if counted.select(pl.col("faces").is_not_null().any()).collect().item():
+            break
+    return counted
 
 
 def thresholds(settings: Curated, safety: bool) -> Thresholds:

@@ -9,6 +9,7 @@ from corpusmith.models import catalog, perceivers
 from corpusmith.models.chat import ServerChat
 from corpusmith.models.images import Generator
 from corpusmith.models.perceivers.chat import LocalVision
+from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.settings import Portraits
 from corpusmith.work.produce import Maker
 
@@ -51,6 +52,13 @@ def all_of(settings: Portraits) -> dict[str, Maker]:
         f"embedder {settings.embedder}": embedder(settings.embedder),
         **({f"safety {settings.safety}": safety(settings.safety)} if settings.safety else {}),
     }
+
+
+def local_readers(settings: Portraits) -> list[ImageModel]:
+    """The models that look at images in this process; a server looks after its own."""
+    readers = [value for name, value in all_of(settings).items() if not name.startswith("generator ")]
+    models = [maker.chat if isinstance(maker, perceivers.VisionChat) else maker for maker in readers]
+    return [model for model in models if isinstance(model, ImageModel)]
 
 
 def _revision(entry: catalog.Entry) -> str | None:

@@ -25,8 +25,10 @@ def preview(workshop: Workshop, rows: int) -> Preview:
     few = asked.gather_every(max(1, asked.height // rows)).head(rows).lazy()
     made = pl.concat([images.generate(few, name, workshop.make) for name in settings.generators]).collect().lazy()
     fit = curated.curate(asked.lazy(), made, {}, workshop.make, settings)
-    nobody = people.said(workshop.home, "portraits").clear()
-    seen = annotations.consensus(annotations.annotate(made, fit, nobody, workshop.make, settings))
+    said = people.said(workshop.home, "portraits").clear()
+    if (fit.select("verdict").collect() == "kept").to_series().any():
+        said = annotations.annotate(made, fit, said, workshop.make, settings)
+    seen = annotations.consensus(said)
     found = (
         fit.join(seen, on="key", how="left", maintain_order="left")
         .join(made.select("key", "image"), on="key", how="left", maintain_order="left")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from assets.portraits.annotations import consensus
+from corpusmith.errors import ReleaseError
 from validation.schema import PORTRAITS, PORTRAITS_REJECTED, schema
 
 
@@ -27,7 +28,14 @@ def made(curated: pl.LazyFrame) -> dict[str, int]:
 
 
 def _with_images(table: pl.LazyFrame, images: pl.LazyFrame) -> pl.LazyFrame:
-    """The table with the images beside it: both are in the same order, so nothing has to be held to join them."""
+    """The table with the images beside it: both are in the same order, so nothing has to be held to join them.
+
+    Raises ReleaseError where they are not: one of them was materialized anew, and the other not.
+    """
+    if not images.select("key").collect().equals(table.select("key").collect()):
+        raise ReleaseError(
+            "portraits/curated was made from other images than there are now: materialize it and what follows it"
+        )
     return pl.concat([table, images.select("image")], how="horizontal")
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from assets.portraits import earlier, makers
 from assets.portraits import prompts as planning
+from assets.portraits.splits import splits
 from assets.resources import Workshop
 from corpusmith.ingest import people
 from corpusmith.models.diffusion import runs_on
@@ -22,9 +23,17 @@ def partitions(workshop: Workshop) -> list[str]:
 
 
 def ready(workshop: Workshop) -> None:
-    """Raises ModelError if a generator that lacks images cannot be loaded here (gated, missing, too large)."""
-    asked = prompts(workshop.settings.portraits).lazy()
-    for maker in map(makers.generator, workshop.settings.portraits.generators):
+    """What would stop the work later is found before it begins.
+
+    Raises ModelError if a generator that lacks images, or who looks at images, could not do its work here, and
+    SettingsError if there are too few prompts to split.
+    """
+    settings = workshop.settings.portraits
+    splits(prompts(settings), settings.splits)
+    for model in makers.local_readers(settings):
+        model.ready()
+    asked = prompts(settings).lazy()
+    for maker in map(makers.generator, settings.generators):
         if missing(keys_of(asked, maker), shelf_of(maker, workshop.ledger)).any():
             preflight(maker.entry, runs_on(maker.entry)[0])
 

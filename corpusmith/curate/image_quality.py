@@ -125,7 +125,7 @@ class Thresholds:
     one_face: bool = False
     """Whether ``faces`` (0, 1, or 2 for several; null where nobody can tell) has to be 1."""
     min_safety: float | None = None
-    """Of ``safety``, the probability that an image is safe to show; null where it was not judged."""
+    """Of ``safety``, the probability that an image is safe to show. One that was not judged (null) is not surely so."""
 
 
 def verdicts(images: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
@@ -150,6 +150,7 @@ def verdicts(images: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
         rejections |= {"no_face": pl.col("faces") == 0, "several_faces": pl.col("faces") > 1}
     if thresholds.min_safety is not None:
         rejections["unsafe"] = pl.col("safety") < thresholds.min_safety
+        rejections["not_judged"] = pl.col("safety").is_null() & pl.col("problem").is_null()
     codes = [pl.when(applies).then(pl.lit(code)) for code, applies in rejections.items()]
     return images.with_columns(reasons=pl.concat_list(codes).list.drop_nulls()).with_columns(
         verdict=pl.when(pl.col("reasons").list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))

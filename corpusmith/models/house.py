@@ -31,7 +31,7 @@ def folder(name: str) -> Path:
     found = HOUSE / name.removeprefix(PREFIX)
     if not is_model(found):
         known = ", ".join(PREFIX + model.name for model in _folders())
-        raise ModelError(f"{name} is no house model; there are: {known or 'none'}")
+        raise ModelError(f"{name} is no house model that lies in {HOUSE}; there are: {known or 'none'}")
     return found
 
 

@@ -13,7 +13,10 @@ from corpusmith.models.catalog import DIFFUSION, Entry
 from corpusmith.models.loading import explained, folder_of, hub_info, in_cache, revision_of
 
 PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-NO_WEIGHTS: Final = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin")
+NO_WEIGHTS: Final = (
+    *("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin"),
+    "openvino_model.bin",  # of another program, in folders of its own
+)
 HALF: Final = ("float16", "bfloat16")
 OWN: Final = ("WordCNN", "WordPairs")
 """Networks of the project itself (corpusmith.models.networks)."""
@@ -99,8 +102,12 @@ def _check_memory(entry: Entry, device: str) -> None:
     if entry.cpu_offload != "none":
         return
     if device.startswith("cuda"):
+        import gc
+
         import torch
 
+        gc.collect()  # the model before may be held by cycles, and torch keeps what it freed
+        torch.cuda.empty_cache()
         needed, free, what = entry.vram_gb, torch.cuda.mem_get_info(device)[0] / 1e9, f"the GPU ({device})"
         advice = "cpu_offload: model (or sequential), vae_tiling: true, a smaller batch or dtype in its catalog entry"
     else:

@@ -64,6 +64,11 @@ class Classifier(ImageMaker):
         settings = {"label_map": self.label_map} if label_map else {}
         super().__init__("AutoModelForImageClassification", kind, model, revision, settings, batch_rows)
 
+    def ready(self) -> None:
+        """The same, with labels that are emotions."""
+        super().ready()
+        _ = self.labels
+
     def read(self, images: Sequence[Image]) -> pa.RecordBatch:
         """The columns of READING for each image."""
         labels = self.labels
@@ -80,7 +85,7 @@ class Classifier(ImageMaker):
     @cached_property
     def labels(self) -> Labels:
         """What each of the model's outputs stands for."""
-        names = labels_of(self.network.config)
+        names = labels_of(self.config)
         if any(map(_EMOTION.fullmatch, names)):
             return _grouped(names, self.model)
         known = {name: FACES[name.strip().lower()] for name in names if name.strip().lower() in FACES}
@@ -100,6 +105,11 @@ class Safety(ImageMaker):
         kind = "an image classifier with safetensors weights"
         super().__init__("AutoModelForImageClassification", kind, model, revision, {}, batch_rows)
 
+    def ready(self) -> None:
+        """The same, with labels that say what is safe."""
+        super().ready()
+        _ = self.safe
+
     def read(self, images: Sequence[Image]) -> pa.RecordBatch:
         """The column of SAFETY for each image."""
         logits = self.over(images, lambda pixels: self.network(pixel_values=pixels).logits)
@@ -109,7 +119,7 @@ class Safety(ImageMaker):
     @cached_property
     def safe(self) -> list[int]:
         """The columns of what is safe."""
-        names = [name.strip().lower() for name in labels_of(self.network.config)]
+        names = [name.strip().lower() for name in labels_of(self.config)]
         unknown = [name for name in names if name not in SAFE | UNSAFE]
         safe = [place for place, name in enumerate(names) if name in SAFE]
         if unknown or not safe or len(safe) == len(names):
@@ -134,7 +144,7 @@ class Tagger(ImageMaker):
 
     def read(self, images: Sequence[Image]) -> pa.RecordBatch:
         """The columns of TAGS for each image."""
-        names, chances = np.array(labels_of(self.network.config)), self.probabilities(images)
+        names, chances = np.array(labels_of(self.config)), self.probabilities(images)
         order = np.argsort(-chances, axis=1, kind="stable")
         seen = [[place for place in row if chances[n, place] >= SEEN] for n, row in enumerate(order)]
         tags = [names[row].tolist() for row in seen]

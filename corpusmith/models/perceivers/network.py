@@ -78,6 +78,18 @@ class ImageModel:
         return found
 
     @cached_property
+    def config(self) -> Any:
+        """The model's configuration; its weights are not opened."""
+        from transformers import AutoConfig
+
+        with explained(self.model, self.kind):
+            return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+
+    def ready(self) -> None:
+        """Fetch the model's files. Raises ModelError where it could not do its work: no weights are opened yet."""
+        _ = self.config, self.processor
+
+    @cached_property
     def network(self) -> Any:
         """The model in evaluation mode, where hardware() says."""
         import torch

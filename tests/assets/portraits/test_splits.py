@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from assets.portraits.prompts import prompts
 from assets.portraits.splits import splits
+from corpusmith.errors import SettingsError
 from corpusmith.settings import Splits
 
 TENTHS = Splits(validation=0.1, test=0.1)
@@ -36,3 +37,8 @@ def test_a_version_with_more_prompts_moves_few_of_those_that_stay(asked):
     halved = asked.filter(pl.int_range(pl.len()).over("emotion") < 10)
     both = splits(halved, TENTHS).join(splits(asked, TENTHS), on="prompt_id")
     assert both.filter(pl.col("split") == pl.col("split_right")).height > 0.8 * both.height
+
+
+def test_too_few_prompts_for_a_split_are_told_before_anything_is_made():
+    with pytest.raises(SettingsError, match=r"4 prompts leave none for .*test"):
+        splits(prompts("memo", 20, seed=0).head(4), TENTHS)

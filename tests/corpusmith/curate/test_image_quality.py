@@ -96,12 +96,12 @@ def test_each_reason_has_its_image():
     assert reasons(noise(), noise(), size=(96, 97)) == [["wrong_size"]] * 2
 
 
-def test_faces_and_safety_count_where_they_are_known():
+def test_faces_count_where_they_are_known_and_an_image_whose_safety_is_not_known_is_left_out():
     frame = pl.concat([measured(noise())] * 4).with_columns(
         faces=pl.Series([0, 1, 2, None], dtype=pl.Int8), safety=pl.Series([0.9, 0.1, None, 0.9], dtype=pl.Float32)
     )
     judged = verdicts(frame, Thresholds(one_face=True, min_safety=0.5))
-    assert judged["reasons"].to_list() == [["no_face"], ["unsafe"], ["several_faces"], []]
+    assert judged["reasons"].to_list() == [["no_face"], ["unsafe"], ["several_faces", "not_judged"], []]
     assert judged["verdict"].to_list() == ["rejected", "rejected", "rejected", "kept"]
     assert set(judged["reasons"].explode().drop_nulls()) < set(REASONS)
 

@@ -10,7 +10,7 @@ from corpusmith.errors import ModelError
 from corpusmith.models import loading
 from corpusmith.models.catalog import entry
 from corpusmith.models.diffusion import load
-from corpusmith.models.preflight import preflight
+from corpusmith.models.preflight import preflight, weights_fault
 
 SD3 = "StableDiffusion3Pipeline"
 
@@ -105,6 +105,14 @@ def test_a_model_that_does_not_fit_the_gpu_says_what_to_try(unet_folder, entry_o
     with pytest.raises(ModelError, match=r"needs about 12.0 GB, and the GPU \(cuda\) has 8.0 GB free: try cpu_offload"):
         preflight(entry_of(unet_folder, vram_gb=12), "cuda")
     preflight(entry_of(unet_folder, vram_gb=12, cpu_offload="model"), "cuda")
+
+
+def test_weights_for_other_programs_are_no_pickles_of_a_pipeline():
+    sdxl = [f"{part}/model.{variant}safetensors" for part in ("unet", "vae") for variant in ("", "fp16.")]
+    openvino = [
+        f"{part}/openvino_model.{kind}" for part in ("unet", "vae_decoder", "vae_encoder") for kind in ("bin", "xml")
+    ]
+    assert weights_fault(entry("sdxl"), [*sdxl, *openvino, "model_index.json"]) is None
 
 
 def test_a_checkpoint_in_pickles_is_refused_unread(unet_folder, entry_of, tmp_path):
