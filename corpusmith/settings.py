@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from corpusmith.errors import SettingsError
 
@@ -202,7 +204,7 @@ def load(
 ) -> Settings:
     """Settings of ``path`` (params.yaml here, else the one in the package) under a profile and ``key=value`` overrides.
 
-    Raises SettingsError, which names the file, line and key, what was found and what was expected.
+    Raises SettingsError, which names the file and line, or the override, the key, what was found and what was expected.
     """
     path = path or default_path()
     try:
@@ -219,15 +221,21 @@ def load(
     profiles = raw.pop("profiles", {}) or {}
     if profile not in profiles:
         raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
-    merged = merge(raw, profiles[profile] or {})
-    for override in overrides:
-        merged = merge(merged, _parse(override))
+    layers = [(f"--set {override}", _parse(override)) for override in overrides]
     if source:
-        merged = merge(merged, {"reddit": {"source": list(source)}})
+        layers.append((f"--source {' '.join(source)}", {"reddit": {"source": list(source)}}))
+    laid = list(
+        itertools.accumulate((layer for _, layer in layers), merge, initial=merge(raw, profiles[profile] or {}))
+    )
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(laid[-1])
     except ValidationError as error:
-        raise SettingsError(_explain(error, path, lines, profile)) from None
+        said = []
+        for problem in error.errors():
+            first = _since(problem, laid)
+            blamed = layers[first - 1][0] if first else _line(problem, path, lines, profile)
+            said.append(f"{blamed}: {_explain(problem)}")
+        raise SettingsError("\n".join(said)) from None
 
 
 def default_path() -> Path:
@@ -286,21 +294,51 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     return found
 
 
-def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[str, ...], int], profile: str) -> str:
-    said = []
-    for problem in error.errors():
-        where = tuple(str(part) for part in problem["loc"])
-        named = where
-        while named and named not in lines and ("profiles", profile, *named) not in lines:
-            named = named[:-1]
-        line = lines.get(("profiles", profile, *named)) or lines.get(named)
-        what = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-        found = "" if problem["type"] in ("extra_forbidden", "missing") else f", found {problem['input']!r}"
-        said.append(f"{path}{f':{line}' if line else ''}: {'.'.join(where)}: {what}{found}{_near(problem, where)}")
-    return "\n".join(said)
+def _since(problem: ErrorDetails, laid: Sequence[Mapping[str, Any]]) -> int:
+    """Since which of the settings, each with a layer more than the one before, a problem of the last is there."""
+    here, since = _identity(problem), len(laid) - 1
+    while since and here in _problems(laid[since - 1]):
+        since -= 1
+    return since
 
 
-def _near(problem: Any, where: Sequence[str]) -> str:
+def _problems(settings: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    try:
+        Settings.model_validate(settings)
+    except ValidationError as error:
+        return {_identity(problem) for problem in error.errors()}
+    return set()
+
+
+def _identity(problem: ErrorDetails) -> tuple[str, ...]:
+    """Where and what a problem is; a value counts, but not a whole table, of which a layer may change another part."""
+    value = "" if isinstance(problem["input"], Mapping) else repr(problem["input"])
+    return (*map(str, problem["loc"]), problem["type"], value)
+
+
+def _line(problem: ErrorDetails, path: Path, lines: Mapping[tuple[str, ...], int], profile: str) -> str:
+    """The file and the line of the setting, or of the table that lacks it."""
+    named = tuple(str(part) for part in problem["loc"])
+    while named:
+        if line := lines.get(("profiles", profile, *named)) or lines.get(named):
+            return f"{path}:{line}"
+        named = named[:-1]
+    return str(path)
+
+
+def _explain(problem: ErrorDetails) -> str:
+    where = [str(part) for part in problem["loc"]]
+    what = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+    found = "" if problem["type"] in ("extra_forbidden", "missing") else f", found {problem['input']!r}"
+    return f"{'.'.join(where)}: {what}{found}{_listed(problem)}{_near(problem, where)}"
+
+
+def _listed(problem: ErrorDetails) -> str:
+    is_one = problem["type"] == "list_type" and isinstance(problem["input"], str)
+    return f"; write [{problem['input']}]" if is_one else ""
+
+
+def _near(problem: ErrorDetails, where: Sequence[str]) -> str:
     if problem["type"] != "extra_forbidden":
         return ""
     import difflib

@@ -143,8 +143,10 @@ def validate(
     """Check a release against its corpus's expectations; names the rows that fail and writes Data Docs."""
     with told(debug):
         target = docs or directory.with_name(f"{directory.name}-docs")
+        from corpusmith.release.folder import check_folder
         from validation import validate_release
 
+        check_folder(target)
         report = validate_release(_corpus_in(directory).name, directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
@@ -152,8 +154,10 @@ def validate(
         else:
             for result in report.results:
                 mark = "[green]✓[/]" if result.success else "[red]✗[/]"
-                keys = f": {result.failing} rows, {', '.join(result.keys)}" if result.keys else ""
-                out.print(f"{mark} {result.sentence}{'' if result.success else keys}")
+                failed = result.keys and not result.success
+                keys = f": {result.failing} rows, {', '.join(result.keys)}" if failed else ""
+                sentence = result.sentence.rstrip(".") if keys else result.sentence
+                out.print(f"{mark} {sentence}{keys}")
             out.print(f"Data Docs: {target / 'index.html'}")
         if not report.success:
             raise typer.Exit(1)

@@ -83,14 +83,14 @@ def check(
         if as_json:
             _print_json({"entries": len(entries), "local": _plain(found), "online": of_hub and _plain(of_hub)})
         else:
-            for one in (*wrong, *(one for one in found if one.notes)):
+            for one in (*wrong, *(one for one in (*found, *(of_hub or ())) if one.notes)):
                 mark = "[red]✗[/]" if one.faults else "[yellow]![/]"
                 out.print(f"{mark} {one.name} ({one.repository}): {'; '.join(one.faults or one.notes)}", soft_wrap=True)
             out.print(f"{len(entries)} entries: fields and licences are right, {len(wrong)} with faults")
             if of_hub is None:
                 out.print("the Hub is out of reach, so repositories and revisions were [bold]not[/] checked")
             else:
-                out.print(f"{len(of_hub)} of them were compared with the Hub")
+                out.print(f"{sum(not one.notes for one in of_hub)} of them were compared with the Hub")
         if wrong:
             raise typer.Exit(1)
 

@@ -145,13 +145,13 @@ MEASURED: Final[dict[str, Column]] = {
 }
 
 SEEN: Final[dict[str, Column]] = {
-    "emotion_seen": Column(TEXT, "The likeliest emotion by the mean of the annotators, in Ekman's words."),
+    "emotion_seen": Column(TEXT, "The likeliest emotion by the mean of the annotators; null: several are."),
     **{f"p_{e}": Column(PROBABILITY, f"The annotators' mean probability of {e}.") for e in EMOTIONS},
     "intensity": Column(PROBABILITY, "How strongly it is seen, 0 to 1; the annotators' mean."),
     "quality": Column(PROBABILITY, "How good the picture is, 0 to 1; the annotators' mean."),
-    "annotators": Column(WHOLE, "How many annotators these means are of.", GENERATED),
+    "annotators": Column(WHOLE, "How many annotators were asked for the emotion: people, or else models.", GENERATED),
     "human": Column(
-        pl.Boolean(), "Whether these annotators are people; models count only where no person looked.", GENERATED
+        pl.Boolean(), "Whether people say which emotion it is; models count for what no person said.", GENERATED
     ),
     "annotations": Column(pl.List(SAID), "What each annotator, machine or person, said.", GENERATED),
 }

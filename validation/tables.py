@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from corpusmith.errors import ReleaseError
+from corpusmith.release import parquet
 from validation.schema import Column, schema
 from validation.suite import Table
 
@@ -26,14 +27,11 @@ def released(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame | None, dict[str,
 
     Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
     """
-    shards = sorted((folder / "data").glob("*.parquet"))
-    if not shards:
-        raise ReleaseError(f"{folder} is no release: expected Parquet files in {folder / 'data'}")
-    rejected = sorted((folder / "rejected").glob("*.parquet"))
-    rows = pl.concat([_shard(path) for path in shards], how="diagonal_relaxed")
+    rows = pl.concat([_shard(path) for path in parquet.files(folder)], how="diagonal_relaxed")
+    rejected = parquet.scan(folder, "rejected") if any((folder / "rejected").glob("*.parquet")) else None
     manifest = folder / "manifest.json"
     said = json.loads(manifest.read_text()) if manifest.exists() else {}
-    return rows, pl.scan_parquet(rejected) if rejected else None, said
+    return rows, rejected, said
 
 
 def _shard(path: Path) -> pl.LazyFrame:
@@ -41,10 +39,7 @@ def _shard(path: Path) -> pl.LazyFrame:
     named = SHARD.fullmatch(path.name)
     if not named:
         raise ReleaseError(f"{path}: expected a name like train-00000-of-00004.parquet, which says the split")
-    try:
-        pl.read_parquet_schema(path)
-    except (pl.exceptions.ComputeError, OSError) as error:
-        raise ReleaseError(f"{path} is not a whole Parquet file ({error}); pull or build the release again") from error
+    parquet.check_whole(path)
     rows, split = pl.scan_parquet(path), pl.lit(named["split"])
     if "split" in rows.collect_schema():
         others = rows.select("split").filter(pl.col("split") != split).head(1).collect()

@@ -109,7 +109,7 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         lambda channels: unet(channels, (48, 72), (False, True)),
         lambda: discrete("epsilon", "scaled_linear"),
         seed=101,
-        steps=14_000,
+        steps=12_000,
     ),
     "velocity": Generator(
         "StableDiffusionPipeline",
@@ -119,7 +119,7 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         seed=102,
         steps=14_000,
     ),
-    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103, steps=18_000),
+    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103, steps=16_000),
 }
 
 

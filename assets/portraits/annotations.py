@@ -14,6 +14,9 @@ from corpusmith.settings import Portraits
 
 PROBABILITIES: Final = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 SAID: Final = ("emotion", *PROBABILITIES, "intensity", "quality")
+ASKED: Final = (PROBABILITIES, ("intensity",), ("quality",))
+"""What is said together, or left out together."""
+TIE: Final = 1e-6  # rounding of a mean of Float32
 
 
 def annotate(
@@ -49,21 +52,35 @@ def _explanation(curated: pl.LazyFrame) -> str:
 
 
 def consensus(annotations: pl.LazyFrame) -> pl.LazyFrame:
-    """What the annotators of each portrait see together: the mean of each number; people's, where there are any.
+    """What the annotators of each portrait see together: the mean of each number.
 
-    Columns: key, emotion_seen (the likeliest), p_…, intensity, quality, annotators (how many of these), human, and all
-    that was said, one by one, as the list ``annotations``.
+    People's word counts instead of the machines' for each of ASKED of which any of them spoke: one who only grades the
+    quality leaves the emotion to the machines. Columns: key, emotion_seen (the likeliest; null where several are), p_…,
+    intensity, quality, human (whether people say which emotion it is), annotators (how many people, or else machines,
+    were asked for it), and all that was said, one by one, as the list ``annotations``.
     """
-    by_people = pl.col("human").any().over("key")
-    counted = annotations.filter(pl.col("human") == by_people)
-    together = counted.group_by("key").agg(
-        pl.col(*PROBABILITIES, "intensity", "quality").mean(),
-        annotators=pl.len().cast(pl.Int32),
-        human=pl.col("human").first(),
+    together = annotations.group_by("key").agg(
+        *(pl.col(columns).filter(_counts(columns)).mean() for columns in ASKED),
+        human=_by_people(PROBABILITIES),
+        annotators=_counts(PROBABILITIES).sum().cast(pl.Int32),
     )
     one_by_one = annotations.sort("key", "annotator").group_by("key", maintain_order=True)
     said = one_by_one.agg(annotations=pl.struct("annotator", *SAID, "human"))
-    likeliest = pl.concat_list(PROBABILITIES).list.arg_max().cast(pl.Int64)
-    named = likeliest.replace_strict(range(len(EMOTIONS)), EMOTIONS, default=None, return_dtype=pl.String)
-    seen_as = pl.when(pl.col(PROBABILITIES[0]).is_not_null()).then(named)
-    return together.with_columns(emotion_seen=seen_as).join(said, on="key", how="left").sort("key")
+    return together.with_columns(emotion_seen=_likeliest()).join(said, on="key", how="left").sort("key")
+
+
+def _counts(columns: tuple[str, ...]) -> pl.Expr:
+    """Whose word on the columns counts for a portrait: that of people, or of machines."""
+    return pl.col("human") == _by_people(columns)
+
+
+def _by_people(columns: tuple[str, ...]) -> pl.Expr:
+    return (pl.col("human") & pl.any_horizontal(pl.col(columns).is_not_null())).any()
+
+
+def _likeliest() -> pl.Expr:
+    """The emotion of the highest probability; null where none is, or several are."""
+    highest = pl.max_horizontal(PROBABILITIES)
+    highs = {emotion: pl.col(f"p_{emotion}") >= highest - TIE for emotion in EMOTIONS}
+    named = pl.coalesce(pl.when(high).then(pl.lit(emotion)) for emotion, high in highs.items())
+    return pl.when(pl.sum_horizontal(highs.values()) == 1).then(named)

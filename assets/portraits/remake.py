@@ -32,19 +32,19 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
         anew = inputs.with_columns(keys(inputs, generator.fingerprint, generator.inputs), rows["batch"])
         drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([generator.remake(_batch(anew))])))
         images = pl.DataFrame({"key": anew["key"]}).hstack(drawn.select("image", "image_sha256", "seed"))
-        by_people = rows.filter("human").select("key", *JUDGED)
-        said = pl.concat([judged(rows.filter(~pl.col("human")), settings), by_people])
-        return images.join(said, on="key", how="left", maintain_order="left")
+        return images.join(judged(rows, settings), on="key", how="left", maintain_order="left")
 
     return remake
 
 
 def judged(rows: pl.DataFrame, settings: Portraits) -> pl.DataFrame:
-    """What the annotators see in published images: key and JUDGED."""
+    """What the annotators see in published images, beside what people said of them: key and JUDGED."""
     said = []
     for name in settings.annotators:
         read = make(rows, makers.perceiver(name, settings.servers))
         said.append(rows.select("key").hstack(read.select(SAID)).with_columns(annotator=pl.lit(name), human=False))
+    people = rows.select("key", "annotations").explode("annotations").unnest("annotations").filter("human")
+    said.append(people.select(said[0].columns).cast(dict(said[0].schema)))
     return consensus(pl.concat(said).lazy()).select("key", *JUDGED).collect()
 
 

@@ -45,11 +45,17 @@ def of_generators(
 def counted(curated: pl.LazyFrame) -> pl.LazyFrame:
     """The requests that count for a generator; ``kept`` says whether its image was fit.
 
-    A copy of another generator's image is left out: it was no failure, only second in the order of the settings.
+    A copy of another generator's image, or of a released one, is left out: it was no failure, only second in the order
+    of the settings. A copy of its own counts against a generator: it was asked for two portraits and made one.
     """
-    fit = pl.col("verdict") == "kept"
-    first = curated.filter(pl.col("duplicate_of").is_null())
-    return first.select("key", "generator", "prompt_id", "ekman", "degree", kept=fit)
+    originals = curated.select(duplicate_of="key", copied="generator")
+    of_another = (pl.col("copied") != pl.col("generator")).fill_null(False)
+    released = pl.col("reasons").list.contains("released_before").fill_null(False)
+    return (
+        curated.join(originals, on="duplicate_of", how="left", maintain_order="left")
+        .filter(~(of_another | released))
+        .select("key", "generator", "prompt_id", "ekman", "degree", kept=pl.col("verdict") == "kept")
+    )
 
 
 def of_perceivers(
@@ -68,7 +74,7 @@ def of_perceivers(
         for name, reader in readers.items()
     ]
     answers = pl.concat(read).select(perceivers.ANSWERS.names()).sort("perceiver", "key").collect()
-    decides = _decides(settings)
+    decides = {"perceivers": {name: reader.fingerprint for name, reader in readers.items()}, **_decides(settings)}
     corpus = digest(answers)
     each = {name: _measurement(name, reader.provenance, decides, corpus) for name, reader in readers.items()}
     every = Measurement(perceivers.TASK, "all perceivers", "corpusmith/score", str(VERSION), decides, corpus)
@@ -100,5 +106,6 @@ def _decides(settings: Portraits) -> dict[str, Any]:
 
 def _measurement(name: str, provenance: dict[str, Any], decides: dict[str, Any], corpus: str) -> Measurement:
     model, revision = provenance["model"], str(provenance["revision"])
-    runs_on = {key: provenance[key] for key in ("device", "dtype") if provenance.get(key)}
-    return Measurement(perceivers.TASK, name, model, revision, decides, corpus, **runs_on)
+    # a server keeps to itself what its models run on
+    device, dtype = provenance.get("device", "server"), provenance.get("dtype", "unknown")
+    return Measurement(perceivers.TASK, name, model, revision, decides, corpus, device=device, dtype=dtype)

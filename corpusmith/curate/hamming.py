@@ -74,7 +74,7 @@ def banded(hashes: Hashes, bits: int = 16) -> list[Band]:
 
 def _pairs(left: Hashes, right: Hashes, width: int, distance: int, same: bool) -> Iterator[Near]:
     """The pairs of hashes of ``width`` bits, which are the upper ones of each number; the others are 0."""
-    parts = _cheapest(left, right, width, distance)
+    parts = _cheapest(left, right, width, distance, same)
     if parts:
         bands = [_band(right, start, bits, width) for start, bits in _cut(width, parts)]
         yield from _search(left, bands, width, distance, same)
@@ -82,14 +82,15 @@ def _pairs(left: Hashes, right: Hashes, width: int, distance: int, same: bool) -
         yield from _all_with_all(left, right, distance, same)
 
 
-def _cheapest(left: Hashes, right: Hashes, width: int, distance: int) -> int:
+def _cheapest(left: Hashes, right: Hashes, width: int, distance: int, same: bool) -> int:
     """Into how many bands to cut, so that it takes the least time; 0: compare all with all.
 
     How many pairs a band leaves to compare is seen in a sample: where all are near one another, it is nearly all.
     """
     pairs = len(left) * len(right)
     sample = _sample(left)[:, None] ^ _sample(right)
-    sample = sample[sample != 0]
+    if same:  # no hash is a pair with itself; equal ones of other rows are, and no band tells them apart
+        sample = sample[~np.eye(len(sample), dtype=np.bool_)]
     nanoseconds = {0: OUTER * pairs}
     for parts in range(1, MOST_BANDS + 1):
         if -(-width // parts) <= WIDEST and parts <= width:
@@ -97,7 +98,7 @@ def _cheapest(left: Hashes, right: Hashes, width: int, distance: int) -> int:
             for (start, bits), radius in zip(_cut(width, parts), _radii(distance, parts), strict=True):
                 passes = len(_masks(bits, radius))
                 near = np.bitwise_count(sample << np.uint64(start) >> np.uint64(64 - bits)) <= radius
-                share = max(passes / 2**bits, near.mean() if len(near) else 0.0)
+                share = max(passes / 2**bits, near.mean() if near.size else 0.0)
                 nanoseconds[parts] += TABLED * 2**bits + passes * (PROBED + LOOKED_UP * len(left))
                 nanoseconds[parts] += COMPARED * share * pairs if passes else 0
     return min(nanoseconds, key=nanoseconds.__getitem__)

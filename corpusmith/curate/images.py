@@ -106,7 +106,8 @@ def _decoded(image: Image.Image, side: int) -> Image.Image:
     if image.mode.startswith("I;16"):
         plain = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # convert("L") would clip at 255
     else:
-        plain = image.convert(_MODES[image.mode]) if image.mode in _MODES else image
+        wanted = "RGBA" if "transparency" in image.info else _MODES.get(image.mode)
+        plain = image.convert(wanted) if wanted else image
     if plain.size != size:
         plain = plain.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
     if plain.mode == "RGBA":

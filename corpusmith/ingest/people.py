@@ -8,7 +8,9 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.errors import SourceError
 from corpusmith.ingest.ratings import merged
+from corpusmith.release.parquet import damage
 from corpusmith.score import raters
 
 ANNOTATIONS: Final = raters.as_annotations(pl.DataFrame(schema=raters.OPINIONS)).schema
@@ -33,13 +35,21 @@ def keep(home: Path, corpus: str, ratings: pl.DataFrame) -> pl.DataFrame:
 def kept(home: Path, corpus: str) -> pl.DataFrame:
     """All ratings (RATINGS) that were ever added."""
     path = home / ".corpusmith" / "ratings" / corpus / "ratings.parquet"
-    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=raters.RATINGS)
+    return _scan(path, pl.Schema(raters.RATINGS)).collect()
 
 
 def said(home: Path, corpus: str) -> pl.LazyFrame:
     """What people see in each image, as rows of the annotations table (ANNOTATIONS); none before the first ratings."""
-    path = _annotations(home, corpus)
-    return pl.scan_parquet(path) if path.is_file() else pl.LazyFrame(schema=ANNOTATIONS)
+    return _scan(_annotations(home, corpus), ANNOTATIONS)
+
+
+def _scan(path: Path, schema: pl.Schema) -> pl.LazyFrame:
+    """A table that `keep` wrote, without rows before it did. Raises SourceError for a damaged one."""
+    if not path.is_file():
+        return pl.LazyFrame(schema=schema)
+    if why := damage(path):
+        raise SourceError(f"{path} is not a whole Parquet file ({why}); move it elsewhere and import every sheet again")
+    return pl.scan_parquet(path)
 
 
 def _annotations(home: Path, corpus: str) -> Path:

@@ -52,7 +52,8 @@ def read_ratings(paths: Sequence[Path], keys: Collection[str] | None, scale: Sca
     MEMO-Bench's scale, which is not published, is taken to be the least of USUAL_SCALES that holds all its numbers. A
     neutral face whose degree is left blank has degree 0. Separators may be commas, semicolons or tabs; decimal points
     may be commas. Raises SourceError naming file and row of everything that is wrong: a missing column, an unknown
-    image or emotion, a number that is none or off the scale, an image that a rater rated twice.
+    image or emotion, a number that is none or off the scale, an image that a rater rated twice; or that no row of them
+    is filled in.
     """
     if not paths:
         raise UserError("no file of ratings was named: expected one CSV at least")
@@ -79,6 +80,10 @@ def read_ratings(paths: Sequence[Path], keys: Collection[str] | None, scale: Sca
     if problems:
         more = f"\n… and {len(problems) - MAX_SAID} more" if len(problems) > MAX_SAID else ""
         raise SourceError("\n".join(problems[:MAX_SAID]) + more)
+    if every.is_empty():
+        raise SourceError(
+            f"nobody filled in a row of {', '.join(map(str, paths))}: expected an emotion, a degree or a quality"
+        )
     return Read(_together(every), scales, blank, every.filter(~known)["key"].n_unique())
 
 

@@ -13,12 +13,19 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.curate.images import PROBLEMS, opened
+from corpusmith.emotions import VOCABULARIES
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.ingest.ratings import GRADES, SHEET, WORDS
+from corpusmith.ingest.ratings import GRADES, SHEET
+from corpusmith.release import parquet
+from corpusmith.release.columns import images_of
+from corpusmith.release.folder import check_folder
 
 CELL: Final = ("generator", "emotion")
 """What a choice of images is balanced over."""
 BATCH_ROWS: Final = 64
+SIDE: Final = 64
+"""Pixels a side at which an image is opened to see that it can be: a JPEG is decoded no larger than it must be."""
 
 HOW: Final = """How to rate
 
@@ -35,7 +42,8 @@ Then: corpusmith annotate import ratings-*.csv
 
 def keys(release: Path) -> pl.Series:
     """The keys of a release's images. Raises ReleaseError for a folder that is none."""
-    return _table(release).select("key").collect().to_series()
+    with parquet.naming_damage(release):
+        return _table(release).select("key").collect().to_series()
 
 
 def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int | None, seed: int) -> int:
@@ -44,7 +52,7 @@ def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int
     Without ``images`` all of them; else so many, as evenly from every generator and emotion as can be. The file names
     are the keys, so that nobody sees who made a picture or what was asked for, and each sheet has an order of its own.
     The seed decides choice and orders. Raises UserError for names of raters or a folder that cannot be used: what was
-    filled in is never overwritten.
+    filled in is never overwritten; ReleaseError for a release that is damaged, naming the file or the key.
     """
     if bad := [name for name in raters if not re.fullmatch(r"[\w-]+", name)]:
         raise UserError(f"a rater's name is of letters, digits, - and _: {', '.join(map(repr, bad))}")
@@ -52,14 +60,20 @@ def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int
         raise UserError(f"expected one rater at least and each once, found {', '.join(raters) or 'none'}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already and may hold ratings: choose another folder")
+    check_folder(folder)
+    with parquet.naming_damage(release):
+        return _write(release, folder, raters, images, seed)
+
+
+def _write(release: Path, folder: Path, raters: Sequence[str], images: int | None, seed: int) -> int:
     chosen = _chosen(release, images, seed)
+    how = HOW.format(words=", ".join(_words(release)), low=GRADES[0], high=GRADES[1])
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         names = _write_images(release, set(chosen), unfinished / "images")
         for rater in raters:
             _write_sheet(unfinished / f"ratings-{rater}.csv", rater, [names[key] for key in _order(names, rater, seed)])
-        how = HOW.format(words=", ".join(dict.fromkeys(WORDS)), low=GRADES[0], high=GRADES[1])
         (unfinished / "README.txt").write_text(how)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
@@ -70,10 +84,9 @@ def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int
 
 
 def _table(release: Path) -> pl.LazyFrame:
-    if not (shards := sorted((release / "data").glob("*.parquet"))):
-        raise ReleaseError(f"{release} is no release: it has no data/*.parquet. Build one: corpusmith build portraits")
-    table = pl.scan_parquet(shards)
-    if lacking := {"key", "image", *CELL} - set(table.collect_schema()):
+    table = parquet.scan(release)
+    there = {name for name in table.collect_schema() if name != "image"} | set(images_of(table))
+    if lacking := {"key", "image", *CELL} - there:
         raise ReleaseError(f"{release} is no release of portraits: it has no column {', '.join(sorted(lacking))}")
     return table
 
@@ -87,18 +100,35 @@ def _chosen(release: Path, images: int | None, seed: int) -> list[str]:
 
 
 def _write_images(release: Path, chosen: Collection[str], folder: Path) -> dict[str, str]:
-    """Write the images as they are, a batch at a time; returns the file name of each key."""
-    import pyarrow.parquet as pq
+    """Write the images as they are, a batch at a time; returns the file name of each key.
 
+    Raises ReleaseError for one that cannot be opened.
+    """
     folder.mkdir()
     names = {}
-    for shard in sorted((release / "data").glob("*.parquet")):
-        for batch in pq.ParquetFile(shard).iter_batches(BATCH_ROWS, columns=["key", "image"]):
-            for key, image in zip(batch["key"].to_pylist(), batch["image"], strict=True):
-                if key in chosen:
-                    names[key] = f"{key}{Path(image['path'].as_py() or '').suffix or '.png'}"
-                    (folder / names[key]).write_bytes(image["bytes"].as_py())
+    wanted = _table(release).filter(pl.col("key").is_in(list(chosen)))
+    rows = wanted.select("key", pl.col("image").struct.field("bytes", "path"))
+    for batch in rows.collect_batches(chunk_size=BATCH_ROWS):
+        for key, data, path in batch.iter_rows():
+            if problem := opened(data, SIDE).problem:
+                raise ReleaseError(
+                    f"{release}: the image of {key} cannot be opened ({PROBLEMS[problem]}); pull or build it again"
+                )
+            names[key] = f"{key}{Path(path or '').suffix or '.png'}"
+            (folder / names[key]).write_bytes(data)
     return names
+
+
+def _words(release: Path) -> list[str]:
+    """The words that a release names emotions by. Raises ReleaseError where they are of no vocabulary."""
+    named = set(_table(release).select(pl.col("emotion").unique()).collect().to_series().drop_nulls())
+    for words in VOCABULARIES.values():
+        if named <= set(words):
+            return list(words)
+    raise ReleaseError(
+        f"{release} names emotions {', '.join(sorted(named))}: expected those of {' or '.join(VOCABULARIES)}; "
+        "build it again"
+    )
 
 
 def _write_sheet(path: Path, rater: str, images: Sequence[str]) -> None:

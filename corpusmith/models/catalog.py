@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -112,9 +112,9 @@ def catalog(path: Path = CATALOG) -> Mapping[str, Entry]:
         raise ModelError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict) or not all(isinstance(models, dict) for models in raw.values()):
         raise ModelError(f"{path}:1: expected roles, each with models by name")
-    lines = _lines(root)
+    lines = dict(_keys(root))
     entries: dict[str, Entry] = {}
-    faults: list[str] = []
+    faults = _repeated(path, root)
     for role, models in raw.items():
         for name, fields in models.items():
             where = f"{path}:{lines[role, name]}: {name}"
@@ -148,18 +148,25 @@ def of_role(role: Role) -> list[Entry]:
 Where = tuple[str, ...]
 
 
-def _lines(root: Any) -> dict[Where, int]:
-    """The line of each key, by its path."""
-    found: dict[Where, int] = {}
+def _keys(node: Any, path: Where = ()) -> Iterator[tuple[Where, int]]:
+    """Each key by its path, with its line, in the order of the file."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            yield here, key.start_mark.line + 1
+            yield from _keys(value, here)
 
-    def walk(node: yaml.Node, path: Where) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                found[(*path, str(key.value))] = key.start_mark.line + 1
-                walk(value, (*path, str(key.value)))
 
-    walk(root, ())
-    return found
+def _repeated(path: Path, root: Any) -> list[str]:
+    """The keys that stand twice in one place, of which YAML would silently take the last."""
+    first: dict[Where, int] = {}
+    faults = []
+    for where, line in _keys(root):
+        if where in first:
+            name = ".".join(where[1:] or where)
+            faults.append(f"{path}:{line}: {name}: stands here again, after line {first[where]}")
+        first.setdefault(where, line)
+    return faults
 
 
 def _explained(error: ValidationError | TypeError, path: Path, lines: Mapping[Where, int], at: Where) -> list[str]:

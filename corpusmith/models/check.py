@@ -39,13 +39,14 @@ def local(entries: Iterable[Entry]) -> list[Checked]:
 def online(entries: Sequence[Entry]) -> list[Checked] | None:
     """Each entry of the Hub against what the Hub says: repository, revision, gated or not, licence, weights, variant.
 
-    None where the Hub is out of reach or not to be asked (HF_HUB_OFFLINE). HF_ENDPOINT and HF_TOKEN hold.
+    None where the Hub is out of reach or not to be asked (HF_HUB_OFFLINE); where only some of the questions stay
+    unanswered, a note says so of each. HF_ENDPOINT and HF_TOKEN hold.
     """
     named = [entry for entry in entries if _on_hub(entry)]
     asked = list(dict.fromkeys((entry.repository, entry.revision) for entry in named))
     with ThreadPoolExecutor(AT_ONCE, "hub") as pool:
         told = dict(zip(asked, pool.map(_asked, asked), strict=True))
-    if any(answer is None for answer in told.values()):
+    if told and all(answer is None for answer in told.values()):
         return None
     return [_compared(entry, told[entry.repository, entry.revision]) for entry in named]
 
@@ -83,6 +84,8 @@ def _asked(where: tuple[str, str]) -> Any:
 
 
 def _compared(entry: Entry, told: Any) -> Checked:
+    if told is None:
+        return Checked(entry.name, entry.repository, notes=("the Hub did not answer, so it was not compared",))
     if isinstance(told, ModelError):
         return Checked(entry.name, entry.repository, (str(told).removeprefix(f"{entry.repository} "),))
     faults = []

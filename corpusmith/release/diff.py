@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from corpusmith.release import manifest
+from corpusmith.errors import ReleaseError
+from corpusmith.release import manifest, parquet
 from corpusmith.release.columns import images_of, without_images
 
 _MEASURED = ["task", "subject", "form", "layer", "metric"]
@@ -43,12 +44,23 @@ class Diff:
 def diff(old: Path, new: Path) -> Diff:
     """What is new in ``new``, and what of ``old`` is gone. A row is changed when any column but its key differs.
 
-    Of an image its digest is compared. Raises ReleaseError when either is no release.
+    Of an image its digest is compared. Raises ReleaseError when either is no release or damaged, or they are of two
+    corpora.
     """
     before, after = (manifest.read(folder) for folder in (old, new))
-    scanned = [pl.scan_parquet(sorted((folder / "data").glob("*.parquet"))) for folder in (old, new)]
-    images = [f"{name}_sha256" for name in images_of(scanned[1])]
+    if before.corpus != after.corpus:
+        raise ReleaseError(
+            f"{old} is of {before.corpus} and {new} of {after.corpus}: expected two releases of one corpus"
+        )
+    with parquet.naming_damage(old, new, tables=("data", "scores")):
+        return _compared(before, after, old, new)
+
+
+def _compared(before: manifest.Manifest, after: manifest.Manifest, old: Path, new: Path) -> Diff:
+    scanned = [parquet.scan(folder) for folder in (old, new)]
+    images = [f"{name}_sha256" for name in images_of(scanned[1]) if name in images_of(scanned[0])]
     rows = [without_images(table) for table in scanned]
+    shared = set.intersection(*(set(table.collect_schema()) for table in rows))
     hashed = [table.select("key", *images, row=pl.struct(pl.all().exclude("key")).hash()) for table in rows]
     both = hashed[0].join(hashed[1], on="key", how="full", suffix="_new")
     same = pl.col("row") == pl.col("row_new")
@@ -67,7 +79,7 @@ def diff(old: Path, new: Path) -> Diff:
         f"{after.corpus} {after.version}",
         **counted.row(0, named=True),
         renamed=sum(renamed),
-        counts=_counts(rows[0], rows[1], _counted_by(after)),
+        counts=_counts(rows[0], rows[1], [name for name in _counted_by(after) if name in shared]),
         scores=_scores(old, new),
     )
 
@@ -89,9 +101,10 @@ def _counts(old: pl.LazyFrame, new: pl.LazyFrame, by: list[str]) -> pl.DataFrame
 def _scores(old: Path, new: Path) -> pl.DataFrame:
     """Scores of no single class that both releases have."""
     sides = [
-        pl.read_parquet(sorted((folder / "scores").glob("*.parquet")))
+        parquet.scan(folder, "scores")
         .filter(pl.all_horizontal(pl.col("^(label|degree|other)$").is_null()))
         .select(*_MEASURED, "value", "low", "high")
+        .collect()
         for folder in (old, new)
     ]
     joined = sides[0].join(sides[1], on=_MEASURED, suffix="_new", nulls_equal=True, maintain_order="left")

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from corpusmith.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(into: Path) -> Iterator[Path]:
@@ -32,6 +34,15 @@ def replacing(into: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def check_folder(place: Path) -> None:
+    """Raises UserError where a file stands in the place of a folder that is to be written, or of one above it."""
+    for folder in (place, *place.parents):
+        if folder.exists():
+            if not folder.is_dir():
+                raise UserError(f"{folder} is a file; expected a folder, or a name that is free: choose another")
+            return
 
 
 def restore(into: Path) -> None:

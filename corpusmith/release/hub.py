@@ -8,7 +8,7 @@ from pathlib import Path
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest, versions
-from corpusmith.release.folder import replacing, write_atomically
+from corpusmith.release.folder import check_folder, replacing, write_atomically
 
 LATEST = "latest"
 
@@ -17,8 +17,10 @@ def publish(release: Path, target: Path) -> Path:
     """``target/<corpus>/<version>``, a checked copy of the release; ``latest`` beside it names the newest version.
 
     Publishing the same content again changes nothing. Raises ReleaseError when the version is there with other content
-    (a published version never changes), or when the release is not what its manifest says.
+    (a published version never changes), or when the release is not what its manifest says; UserError when
+    ``target`` is a file.
     """
+    check_folder(target)
     said = manifest.check(release)
     place = _place(target, said.corpus, said.version)
     if place.exists():
@@ -39,8 +41,9 @@ def pull(corpus: str, version: str | None, source: str | Path, into: Path) -> Pa
     """``into/<corpus>/<version>``, copied from a folder of published corpora or a DVC repository, and checked.
 
     Without ``version`` it is the latest. Raises ReleaseError when the source has no such version, or a file of it is
-    not as it was published; then nothing is left in ``into``.
+    not as it was published; then nothing is left in ``into``. Raises UserError when that is a file.
     """
+    check_folder(into)
     if (Path(source) / corpus).is_dir():
         return _pull_folder(published(Path(source), corpus, version), into)
     if versions.is_repository(str(source)):

@@ -53,12 +53,30 @@ class Manifest:
 def read(folder: Path) -> Manifest:
     """The manifest of a release folder. Raises ReleaseError when there is none, or it is not one."""
     path = folder / NAME
+    if folder.is_file():
+        raise ReleaseError(f"{folder} is a file; expected the folder of a release, such as data/reddit")
     try:
-        return Manifest(**json.loads(path.read_text()))
+        return _checked(Manifest(**json.loads(path.read_text())))
     except FileNotFoundError:
         raise ReleaseError(f"{folder} is no release: it has no {NAME}; build one with `corpusmith build`") from None
+    except OSError as error:
+        raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError) as error:
         raise ReleaseError(f"{path} is not the manifest of a release ({error}); build or pull it again") from None
+
+
+def _checked(said: Manifest) -> Manifest:
+    """The manifest, if its parts are of the types that others rely on. Raises TypeError."""
+    if wrong := [name for name in ("corpus", "version") if not isinstance(getattr(said, name), str)]:
+        raise TypeError(f"{', '.join(wrong)} is no text")
+    tables = ("code", "counts", "models", "params", "files")
+    if wrong := [name for name in tables if not isinstance(getattr(said, name), Mapping)]:
+        raise TypeError(f"{', '.join(wrong)} is no table")
+    if "rows" not in said.counts:
+        raise TypeError("counts lacks rows")
+    if lacking := [name for name, held in said.files.items() if not {"sha256", "bytes"} <= set(held)]:
+        raise TypeError(f"{lacking[0]} of files lacks sha256 or bytes")
+    return said
 
 
 def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mapping[str, str]) -> Manifest:

@@ -77,7 +77,8 @@ def _line(row: Mapping[str, str]) -> str:
 def check_files(release: Path) -> Checked:
     """Check every file's digest, that each key is the hash of its row's fingerprint and plan, and each image's digest.
 
-    Raises one ReleaseError that names every file that is not as recorded, or the first keys or images that are wrong.
+    A row of data/ without its image is wrong; one of rejected/ may be of an image that was not made. Raises one
+    ReleaseError that names every file that is not as recorded, or the first keys or images that are wrong.
     """
     said = manifest.check(release)
     names = [name for name in said.files if name.startswith(("data/", "rejected/")) and name.endswith(".parquet")]
@@ -87,20 +88,28 @@ def check_files(release: Path) -> Checked:
         rows = pl.scan_parquet(release / name)
         for batch in rows.select("key", "fingerprint", "plan").collect_batches(chunk_size=_SLICE):
             off = batch["key"] != recomputed_keys(batch)
-            wrong += [f"{key} in {name}" for key in batch.filter(off.fill_null(True))["key"].to_list()]
+            wrong += _places(name, batch.filter(off.fill_null(True)))
             keys += batch.height
     _complain(release, wrong, "keys do not follow from plan and fingerprint")
+    missing: list[str] = []
     for name in names:
         rows = pl.scan_parquet(release / name)
         for column in images_of(rows):
             held = rows.select("key", digest=f"{column}_sha256", data=pl.col(column).struct.field("bytes"))
-            for batch in held.drop_nulls("data").collect_batches(chunk_size=_IMAGES):
-                found = pl.Series([hashlib.sha256(data).hexdigest() for data in batch["data"]], dtype=pl.String)
-                off = found.ne_missing(batch["digest"])
-                wrong += [f"{key} in {name}" for key in batch.filter(off)["key"].to_list()]
-                images += batch.height
+            for batch in held.collect_batches(chunk_size=_IMAGES):
+                there = batch.drop_nulls("data")
+                if name.startswith("data/"):
+                    missing += _places(name, batch.filter(batch["data"].is_null()))
+                found = pl.Series([hashlib.sha256(data).hexdigest() for data in there["data"]], dtype=pl.String)
+                wrong += _places(name, there.filter(found.ne_missing(there["digest"])))
+                images += there.height
+    _complain(release, missing, "images are missing")
     _complain(release, wrong, "images are not those of their digests")
     return Checked(len(said.files), keys, images)
+
+
+def _places(name: str, rows: pl.DataFrame) -> list[str]:
+    return [f"{key} in {name}" for key in rows["key"]]
 
 
 def _complain(release: Path, wrong: list[str], what: str) -> None:

@@ -30,7 +30,7 @@ PORTRAITS: Final = pl.Schema(
         "ekman": pl.String(),  # the emotion asked for, in Ekman's words
         "degree": pl.Int8(),  # asked intensity in thirds; 0: neutral
         "kept": pl.Boolean(),
-        "emotion_seen": pl.String(),  # in Ekman's words; null: no portrait was kept, or nobody could read it
+        "emotion_seen": pl.String(),  # in Ekman's words; null: no portrait was kept, or nobody could tell
         "intensity": pl.Float32(),  # seen, 0 to 1
         "quality": pl.Float32(),  # seen, 0 to 1
         "embedding": pl.List(pl.Float32()),  # null where no portrait was kept

@@ -1,5 +1,6 @@
 """Settings are complete and checked before anything runs; a mistake names its line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,35 @@ def test_a_writer_without_its_kind_is_refused_and_not_taken_for_the_house_s():
 def test_splits_must_leave_rows_to_train_on():
     with pytest.raises(SettingsError, match="the rest is train"):
         load(PARAMS, overrides=["reddit.balanced.test=0.95"])
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("portraits.generators=house/epsilon", r"valid list, found 'house/epsilon'"),
+        ("portraits.generators=house/epsilon", r"write \[house/epsilon\]"),
+        ("a.b.c=1", "a: is not a setting; expected one of work, reddit, portraits"),
+        ("foo=1", "foo: is not a setting"),
+        ("reddit.balanced.test=0.95", "reddit.balanced: .*the rest is train"),
+        ("portraits.perceivers=[1]", r"portraits\.perceivers\.0: .*found 1"),
+        ("reddit=5", "reddit: .*found 5"),
+    ],
+)
+def test_an_override_that_is_wrong_is_named_and_no_line_of_the_file(override, says):
+    with pytest.raises(SettingsError, match=rf"^--set {re.escape(override)}: .*{says}") as told:
+        load(PARAMS, overrides=["reddit.scores.bootstrap=50", override, "work.max_failure_rate=0.5"])
+    assert str(told.value).startswith(f"--set {override}: ")
+    assert "params.yaml" not in str(told.value)
+
+
+def test_a_fault_of_the_file_is_not_blamed_on_an_override_beside_it(tmp_path):
+    path = edited(tmp_path, "tolerance: 0.02", "tolerance: much")
+    with pytest.raises(SettingsError, match=r"params\.yaml:\d+: reddit\.balanced\.tolerance"):
+        load(path, overrides=["reddit.balanced.test=0.2"])
+
+
+def test_a_table_that_the_file_lacks_has_no_line(tmp_path):
+    path = edited(tmp_path, "work:", "werk:")
+    with pytest.raises(SettingsError, match=r"params\.yaml: work: Field required") as told:
+        load(path)
+    assert "werk: is not a setting; did you mean work?" in str(told.value)

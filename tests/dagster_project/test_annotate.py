@@ -89,9 +89,56 @@ def test_what_is_exported_comes_back_as_opinions_of_the_panel(home, tmp_path):
     assert said["human"].all()
 
 
-def test_an_untouched_export_holds_no_ratings(home, tmp_path):
-    found = json.loads(run(home, "import", *export(home, tmp_path / "rating"), "--json").stdout)
-    assert (found["ratings"], found["blank"], found["images"]) == (0, 600, 0)
+def test_an_untouched_export_is_no_rating_and_nothing_is_written(home, tmp_path):
+    ran = run(home, "import", *export(home, tmp_path / "rating"), code=2)
+    assert ran.stderr.startswith("error: nobody filled in a row of ")
+    assert ran.stderr.count("\n") == 1
+    assert not (home / ".corpusmith" / "ratings").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "offered"),
+    [
+        (dict.fromkeys(EMOTIONS), "happy, sad, angry, surprise, worry, neutral"),
+        ({"happy": "joy", "sad": "sadness"}, "joy, sadness, anger, fear, surprise, disgust, neutral"),
+    ],
+)
+def test_the_words_on_offer_are_those_of_the_release_alone(home, tmp_path, named, offered):
+    for shard in (home / "data" / "portraits" / "data").iterdir():
+        words = {word: other or word for word, other in named.items()}
+        pl.read_parquet(shard).with_columns(pl.col("emotion").replace(words)).write_parquet(shard)
+    export(home, tmp_path / "rating", raters=["anna"])
+    assert f"one of: {offered}\n" in (tmp_path / "rating" / "README.txt").read_text()
+
+
+@pytest.mark.parametrize("held", [None, {"bytes": None, "path": None}, {"bytes": b"junk", "path": "x.png"}])
+def test_an_image_that_cannot_be_opened_is_named_and_nothing_is_exported(home, tmp_path, held):
+    shard = home / "data" / "portraits" / "data" / "train-00001-of-00002.parquet"
+    rows = pl.read_parquet(shard)
+    image = pl.when(pl.col("key") == rows["key"][3]).then(pl.lit(held, rows.schema["image"])).otherwise("image")
+    rows.with_columns(image=image).write_parquet(shard)
+    ran = run(home, "export", tmp_path / "rating", "--rater", "anna", code=2)
+    assert f"the image of {rows['key'][3]} cannot be opened" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [home]
+
+
+def test_a_release_with_a_damaged_shard_is_named(home, tmp_path):
+    sheet, *_ = export(home, tmp_path / "rating", raters=["anna"])
+    shard = home / "data" / "portraits" / "data" / "train-00001-of-00002.parquet"
+    shard.write_bytes(shard.read_bytes()[:500])
+    for command in (("export", tmp_path / "new", "--rater", "anna"), ("import", sheet)):
+        ran = run(home, *command, code=2)
+        assert f"{shard} is not a whole Parquet file" in ran.stderr
+        assert ran.stderr.count("\n") == 1
+
+
+def test_a_shard_that_is_damaged_inside_is_named(home, tmp_path):
+    shard = home / "data" / "portraits" / "data" / "train-00001-of-00002.parquet"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+    ran = run(home, "export", tmp_path / "new", "--rater", "anna", code=2)
+    assert f"{shard} is not a whole Parquet file" in ran.stderr
 
 
 def test_every_rater_sees_the_same_images_in_an_order_of_his_own(home, tmp_path):

@@ -15,6 +15,8 @@ import pytest
 
 from corpusmith.emotions import EMOTIONS
 
+HERE = Path(__file__)
+
 
 def segments(home: Path) -> set[Path]:
     return set((home / ".corpusmith" / "ledger").rglob("segments/*.parquet"))
@@ -103,6 +105,7 @@ def test_a_row_that_breaks_an_expectation_is_named(built, cli, tmp_path):
     assert ran.code == 1
     assert rows["key"][0] in ran.out.replace("\n", "")
     assert "personal data" in ran.out
+    assert ".:" not in ran.out
 
 
 def test_a_changed_file_is_found_by_verify(built, cli, tmp_path):
@@ -171,6 +174,15 @@ def test_models_says_what_ships_and_how_good_it_is(cli):
         (("validate", "nowhere"), "is no release"),
         (("verify", "nowhere"), "is no release"),
         (("pull", "reddit"), "nothing to pull"),
+        (
+            ("build", "reddit", "--set", "portraits.generators=house/epsilon"),
+            "--set portraits.generators=house/epsilon: ",
+        ),
+        (("validate", str(HERE)), f"{HERE} is a file"),
+        (("verify", str(HERE)), f"{HERE} is a file"),
+        (("diff", str(HERE), str(HERE)), f"{HERE} is a file"),
+        (("publish", "reddit", "--to", str(HERE)), f"{HERE} is a file"),
+        (("pull", "reddit", "--into", str(HERE)), f"{HERE} is a file"),
     ],
 )
 def test_a_users_mistake_is_one_clear_line_and_exit_code_2(cli, tmp_path, arguments, said):

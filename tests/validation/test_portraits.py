@@ -10,8 +10,11 @@ from PIL import Image
 from portraits_corpus import PARAMS, portraits
 
 import validation
+from corpusmith.curate import hamming
+from corpusmith.curate.images import opened
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
+from validation import image_facts as looked
 from validation import validate_release
 from validation.image_facts import copies_across_splits, image_facts
 from validation.portraits import SENTENCES, Limits, validate
@@ -213,6 +216,21 @@ def test_faces_that_only_hash_alike_are_no_copies(good: Release) -> None:
     rows = good.rows.select("key", "image", "split").collect()
     facts = image_facts(rows.lazy()).with_columns(real_phash=pl.lit(0, pl.UInt64))
     assert copies_across_splits(rows.lazy(), facts, 2).is_empty()
+
+
+def test_copies_are_found_in_one_pass_over_the_images(good: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = good.rows.select("key", "image", "split").collect()
+    first, second = (rows.filter(pl.col("split") == split).row(0, named=True) for split in ("train", "test"))
+    copied = pl.when(pl.col("key") == second["key"]).then(pl.lit(first["image"], IMAGE)).otherwise("image")
+    rows = rows.with_columns(image=copied)
+    facts = image_facts(rows.lazy()).with_columns(real_phash=pl.lit(0, pl.UInt64))
+    read: list[bytes | None] = []
+    monkeypatch.setattr(hamming, "AT_ONCE", 1)  # a part for each image
+    monkeypatch.setattr(looked, "BATCH", 2)
+    monkeypatch.setattr(looked, "opened", lambda data, side: read.append(data) or opened(data, side))
+    found = copies_across_splits(rows.lazy(), facts, 0)
+    assert set(found.rows()) == {(first["key"], second["key"]), (second["key"], first["key"])}
+    assert len(read) == rows.height
 
 
 def test_facts_are_those_of_the_bytes() -> None:

@@ -77,6 +77,32 @@ def test_crowded_values_are_searched_by_what_is_left_of_them(monkeypatch):
     assert len(searches) > 1
 
 
+def test_two_thousand_equal_hashes_among_others_are_searched_but_a_few_times(monkeypatch):
+    made = np.random.default_rng(5).integers(0, 2**64, 40_000, dtype=np.uint64)
+    equal = np.arange(0, 40_000, 20)
+    made[equal] = 0x0123456789ABCDEF
+    searches = []
+    search = hamming._pairs
+
+    def counted(*asked, **how):
+        searches.append(asked)
+        assert len(searches) <= hamming.MOST_BANDS + 1, "what is crowded is cut again and again"
+        return search(*asked, **how)
+
+    monkeypatch.setattr(hamming, "_pairs", counted)
+    left, right, distance = (np.concatenate(column) for column in zip(*near_among(made, 6), strict=True))
+    here, there = np.triu_indices(len(equal), 1)
+    assert np.array_equal(np.unique(left * len(made) + right), equal[here] * len(made) + equal[there])
+    assert len(left) == len(here)
+    assert not distance.any()
+
+
+def test_hashes_that_are_all_equal_are_compared_at_once(monkeypatch):
+    monkeypatch.setattr(hamming, "_search", lambda *_: pytest.fail("bands tell equal hashes not apart"))
+    parts = list(near_among(np.full(2000, 7, np.uint64), 6))
+    assert sum(len(near.left) for near in parts) == 2000 * 1999 // 2
+
+
 def test_a_hundred_thousand_hashes_need_no_quadratic_step(monkeypatch):
     compared = []
     monkeypatch.setattr(hamming, "_all_with_all", lambda *a: compared.append(a) or iter(()))

@@ -66,6 +66,16 @@ def test_transparency_lies_on_white():
     assert np.asarray(opened(encoded(clear), 10).pixels).min() == 255
 
 
+@pytest.mark.parametrize(("mode", "colour"), [("L", 7), ("RGB", (7, 8, 9)), ("1", 0)])
+def test_a_colour_that_stands_for_transparency_lies_on_white_too(mode, colour):
+    image = Image.new(mode, (10, 10), colour)
+    image.putpixel((0, 0), 255 if mode != "RGB" else (255, 0, 0))
+    found = opened(encoded(image, transparency=colour), 10)
+    assert found.mode == mode
+    assert np.asarray(found.pixels)[1:].min() == 255
+    assert found.pixels.getpixel((0, 0)) == ((255, 0, 0) if mode == "RGB" else (255, 255, 255))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation):
     exif = Image.Exif()

@@ -131,6 +131,29 @@ def test_a_missing_file_and_none_at_all_are_said(tmp_path):
         read_ratings([], KEYS)
 
 
+@pytest.mark.parametrize("rows", [(), ("anna,k1,,,", "anna,k2,,,")])
+def test_sheets_that_nobody_filled_in_are_refused(sheet, rows):
+    with pytest.raises(SourceError, match=r"nobody filled in a row of .*anna\.csv, .*ben\.csv"):
+        read_ratings([sheet(*rows, name="anna.csv"), sheet(*rows, name="ben.csv")], KEYS)
+
+
+def test_kept_ratings_that_are_damaged_are_named_and_stay(sheet, tmp_path):
+    ratings = read_ratings([sheet("anna,k1,sad,3,3")], KEYS).ratings
+    people.keep(tmp_path, "portraits", ratings)
+    kept = tmp_path / ".corpusmith" / "ratings" / "portraits" / "ratings.parquet"
+    kept.write_bytes(b"PAR1 damaged")
+    with pytest.raises(SourceError, match=r"ratings\.parquet is not a whole Parquet file .*import every sheet again"):
+        people.keep(tmp_path, "portraits", ratings)
+    assert kept.read_bytes() == b"PAR1 damaged"
+
+
+def test_kept_opinions_that_are_damaged_are_named(sheet, tmp_path):
+    people.keep(tmp_path, "portraits", read_ratings([sheet("anna,k1,sad,3,3")], KEYS).ratings)
+    (tmp_path / ".corpusmith" / "annotations" / "portraits" / "people.parquet").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"people\.parquet is not a whole Parquet file"):
+        people.said(tmp_path, "portraits")
+
+
 def test_a_sheet_without_its_release_is_not_read(sheet):
     with pytest.raises(ReleaseError, match="there is none"):
         read_ratings([sheet("anna,k1,sad,3,3")], None)

@@ -133,6 +133,22 @@ def test_a_name_stands_once(tmp_path):
         catalog(path)
 
 
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        ("  tiny: {}\n", ":9: tiny: stands here again, after line 2"),
+        ("    steps: 8\n", ":9: tiny.steps: stands here again, after line 6"),
+        ("    arguments: {a: 1, a: 2}\n", ":9: tiny.arguments.a: stands here again, after line 9"),
+        ("text_to_image: {}\n", ":9: text_to_image: stands here again, after line 1"),
+    ],
+)
+def test_what_stands_twice_is_named_with_both_lines(tmp_path, again, said):
+    path = written(tmp_path)
+    path.write_text(path.read_text() + again)
+    with pytest.raises(ModelError, match=said):
+        catalog(path)
+
+
 def test_what_is_no_catalog_is_said_to_be_none(tmp_path):
     path = tmp_path / "catalog.yaml"
     path.write_text("- a\n- list\n")

@@ -58,6 +58,22 @@ def test_a_gated_repository_is_seen_without_a_token(model_hub, unet_folder, entr
     assert found.gated
 
 
+def test_a_repository_of_which_the_hub_says_nothing_is_noted_and_the_others_are_compared(
+    model_hub, unet_folder, entry_of, monkeypatch
+):
+    model_hub.folders |= {"org/tiny": unet_folder, "org/slow": unet_folder}
+    answer = model_hub.answer
+    monkeypatch.setattr(model_hub, "answer", lambda request: None if "org/slow" in request.path else answer(request))
+    slow, tiny = check.online([entry_of("org/slow"), entry_of("org/tiny", licence="mit")])
+    assert (slow.faults, slow.commit) == ((), None)
+    assert slow.notes == ("the Hub did not answer, so it was not compared",)
+    assert tiny.faults == ("licence is mit in the catalog, apache-2.0 on the Hub",)
+
+
+def test_with_nothing_to_ask_nothing_is_found(entry_of, unet_folder):
+    assert check.online([entry_of(unet_folder)]) == []
+
+
 def test_offline_nothing_is_claimed(model_hub, entry_of, monkeypatch):
     from huggingface_hub import constants
 

@@ -8,7 +8,7 @@ import pytest
 from corpora import reddit
 
 import corpusmith
-from corpusmith.errors import ReleaseError
+from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import hub, manifest
 from corpusmith.release.write import write_release
 
@@ -109,3 +109,13 @@ def test_importing_corpusmith_loads_nothing_heavy() -> None:
     code = f"import sys, corpusmith; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_file_is_no_place_to_publish_to_or_pull_into(home: Path, release_dir: Path, below: str) -> None:
+    (home / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"file is a file; expected a folder"):
+        hub.publish(release_dir, home / "file" / below)
+    with pytest.raises(UserError, match=r"file is a file; expected a folder"):
+        hub.pull("reddit", None, home / "published", home / "file" / below)
+    assert (home / "file").read_text() == "mine"

@@ -26,7 +26,7 @@ from validation.schema import IMAGE, PORTRAITS, PORTRAITS_REJECTED, schema
 
 @pytest.fixture(scope="module")
 def given() -> Release:
-    return portraits(3)
+    return portraits()
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +174,16 @@ def test_an_image_that_is_not_that_of_its_digest_is_found(given: Release, folder
     write_release(replace(given, rows=forged.lazy()), tmp_path / "portraits")
     with pytest.raises(ReleaseError, match=rf"1 images are not those of their digests: {rows['key'][4]} in data/"):
         verify.check_files(tmp_path / "portraits")
+
+
+def test_a_released_row_without_its_image_is_found(given: Release, tmp_path: Path) -> None:
+    rows = given.rows.collect()
+    here = pl.col("key") == rows["key"][4]
+    for name, lost in (("null", None), ("empty", {"bytes": None, "path": "x.png"})):
+        image = pl.when(here).then(pl.lit(lost, IMAGE)).otherwise("image").alias("image")
+        write_release(replace(given, rows=rows.with_columns(image).lazy()), tmp_path / name)
+        with pytest.raises(ReleaseError, match=rf"1 images are missing: {rows['key'][4]} in data/"):
+            verify.check_files(tmp_path / name)
 
 
 def redrawn(rows: pl.DataFrame, levels: int, compression: int = 1) -> pl.DataFrame:

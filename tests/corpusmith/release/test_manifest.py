@@ -58,6 +58,27 @@ def test_what_is_no_manifest_is_told_so(tmp_path: Path, text: str) -> None:
         manifest.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"counts": None}, {"counts": {}}, {"files": {"data/a.parquet": {}}}, {"files": []}, {"corpus": 1}]
+)
+def test_a_manifest_whose_tables_are_missing_is_told_so(copy: Path, changed: dict[str, object]) -> None:
+    said = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(said | changed))
+    with pytest.raises(ReleaseError, match=rf"is not the manifest of a release \(.*{next(iter(changed))}"):
+        manifest.read(copy)
+
+
+def test_a_file_is_no_release(copy: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"README\.md is a file; expected the folder of a release"):
+        manifest.read(copy / "README.md")
+
+
+def test_a_manifest_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(ReleaseError, match=r"cannot read .*manifest\.json: Is a directory"):
+        manifest.read(tmp_path)
+
+
 def test_a_folder_without_one_is_no_release(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="is no release"):
         manifest.read(tmp_path)

@@ -1,0 +1,76 @@
+"""Read the Parquet files of a release, which may be missing or damaged: an error names the file and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from corpusmith.errors import ReleaseError
+
+
+def scan(release: Path, table: str = "data") -> pl.LazyFrame:
+    """A table of a release. Raises ReleaseError: it has no files, or one is damaged or has other columns."""
+    paths = files(release, table)
+    for path in paths:
+        check_whole(path)
+    first, *rest = ((path, pl.read_parquet_schema(path)) for path in paths)
+    for path, schema in rest:
+        if differ := sorted({name for name, _ in schema.items() ^ first[1].items()}):
+            raise ReleaseError(
+                f"{path} has other columns than {first[0].name}: {', '.join(differ)}; pull or build the release again"
+            )
+    return pl.scan_parquet(paths)
+
+
+def files(release: Path, table: str = "data") -> list[Path]:
+    """The files of a table of a release, in order. Raises ReleaseError: there is none."""
+    if not (paths := sorted((release / table).glob("*.parquet"))):
+        raise ReleaseError(f"{release} is no release: it has no {table}/*.parquet; build or pull it again")
+    return paths
+
+
+def check_whole(path: Path) -> None:
+    """Raises ReleaseError for a file of a release that cannot be opened as Parquet."""
+    if why := damage(path):
+        raise _not_whole(path, why)
+
+
+def damage(path: Path) -> str | None:
+    """Why a file cannot be opened as Parquet, in one line; None if it can."""
+    try:
+        pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return _in_a_line(error)
+    return None
+
+
+@contextlib.contextmanager
+def naming_damage(*releases: Path, tables: Sequence[str] = ("data",)) -> Iterator[None]:
+    """Where reading fails inside a file of these tables, raise ReleaseError that names the file."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError):
+        for path in (path for release in releases for table in tables for path in files(release, table)):
+            if why := _damage_inside(path):
+                raise _not_whole(path, why) from None
+        raise
+
+
+def _damage_inside(path: Path) -> str | None:
+    try:
+        for _ in pl.scan_parquet(path).collect_batches():
+            pass
+    except (pl.exceptions.PolarsError, OSError) as error:
+        return _in_a_line(error)
+    return None
+
+
+def _not_whole(path: Path, why: str) -> ReleaseError:
+    return ReleaseError(f"{path} is not a whole Parquet file ({why}); pull or build the release again")
+
+
+def _in_a_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
