@@ -5,8 +5,9 @@ STAMP := .venv/.installed
 
 .PHONY: demo test dev setup
 
-demo: $(STAMP)  ## build the Reddit corpus into data/reddit
+demo: $(STAMP)  ## build both corpora, into data/reddit and data/portraits
 	$(BIN)/corpusmith build reddit
+	$(BIN)/corpusmith build portraits
 
 test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -q

@@ -11,10 +11,6 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from corpusmith.models.house import HOUSE
-
-GENERATORS = ("epsilon", "velocity", "flow")
-
 
 @dataclass(frozen=True)
 class Ran:
@@ -70,11 +66,6 @@ def built(shared_root) -> Path:
 @pytest.fixture(scope="session")
 def portraits(shared_root) -> Path:
     """A home with portraits."""
-    lacking = [name for name in GENERATORS if not (HOUSE / name / "model_index.json").is_file()]
-    if lacking:
-        pytest.skip(
-            f"not shipped yet: the house generators {', '.join(lacking)} (assets/house/diffusion.py trains them)"
-        )
     return smoke_home("portraits", shared_root)
 
 

@@ -2,16 +2,19 @@
 
 import dagster as dg
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 
-from assets.house import autoencoder, diffusion, graph
+from assets.house import autoencoder, diffusion, generator_card, graph
 from assets.house.drawings import drawings, kept
 from assets.house.generators import GENERATORS, LONGEST, tokenizer
 from assets.house.training import train
 from assets.portraits.prompts import prompts
 from corpusmith.errors import ModelError
+from corpusmith.models.catalog import entry
+from corpusmith.models.images import Generator
 
 ROWS, STEPS = 40, 4
 
@@ -153,3 +156,12 @@ def test_the_recipe_runs_as_assets_and_no_generator_learns_in_latents_that_lose_
 def test_a_generator_without_its_autoencoder_says_what_makes_it(tmp_path):
     with pytest.raises(ModelError, match=r"python -m assets\.house\.autoencoder narrow"):
         diffusion.make("epsilon", tmp_path, tmp_path)
+
+
+def test_a_card_draws_a_prompt_that_stands_twice_twice(shipped):
+    settings = {"repository": str(shipped), "steps": 2}
+    generator = Generator(entry(f"house/{shipped.name}").model_copy(update=settings))
+    one, other, again = generator_card.drawn(
+        generator, pl.Series("prompt", ["A teapot", "A boy", "A teapot"])
+    ).to_pylist()
+    assert len({one["bytes"], other["bytes"], again["bytes"]}) == 3
