@@ -64,7 +64,9 @@ def of_entry(entry: Entry, folder: Path, rows: int) -> dict[str, Any]:
         "guidance": entry.guidance,
         "emotion": share(right, f"{entry.name}/emotion"),
         "by_emotion": {
-            emotion: readers.rounded(right[(people["emotion"] == emotion).to_numpy()].mean()) for emotion in EMOTIONS
+            emotion: readers.rounded(right[(people["emotion"] == emotion).to_numpy()].mean())
+            for emotion in EMOTIONS
+            if emotion in people["emotion"]
         },
         "intensity_srcc": rank(
             read["intensity"].to_numpy()[expressive], people["degree"].to_numpy()[expressive], f"{entry.name}/intensity"

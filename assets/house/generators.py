@@ -119,7 +119,7 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         seed=102,
         steps=14_000,
     ),
-    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103, steps=16_000),
+    "flow": Generator("FluxPipeline", "wide", transformer, flow, seed=103, steps=21_000),
 }
 
 

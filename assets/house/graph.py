@@ -61,8 +61,8 @@ class Images(Drawings):
     survive: float = 0.95
 
     def of(self, whole: int) -> int:
-        """That share of a number, at least one."""
-        return max(1, round(whole * self.share))
+        """That share of a number, at least two."""
+        return max(2, round(whole * self.share))
 
 
 @dg.asset(key=["house", "emotion_classifiers"], group_name="house", kinds={"torch"}, owners=OWNERS)

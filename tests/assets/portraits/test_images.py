@@ -33,15 +33,15 @@ class RefusesSadness:
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
     monkeypatch.setattr("assets.portraits.makers.generator", lambda _: RefusesSadness())
     workshop = Workshop(tmp_path, load(profile="smoke", overrides=["work.max_failure_rate=1.0"]))
-    asked = prompts("memo", 2, seed=0).lazy()
+    asked = prompts("memo", 3, seed=0).lazy()
     images.generate(asked, "refuses", workshop.make).sink_parquet(tmp_path / "images.parquet")
     return pl.read_parquet(tmp_path / "images.parquet")
 
 
 def test_a_prompt_that_a_generator_failed_at_has_a_row_and_no_image(drawn):
     failed = drawn.filter(pl.col("image").is_null())
-    assert drawn.height == 12
-    assert failed["emotion"].to_list() == ["sad", "sad"]
+    assert drawn.height == 18
+    assert failed["emotion"].to_list() == ["sad"] * 3
     assert failed.select("key", "plan", "fingerprint", "generator", "steps").null_count().sum_horizontal().item() == 0
 
 
@@ -55,7 +55,7 @@ def test_what_was_not_made_is_rejected_for_that_alone(drawn, tmp_path, monkeypat
     monkeypatch.setattr("assets.portraits.curated.faces", lambda images, *_: images.select("key", faces=pl.lit(1)))
     settings = load(profile="smoke").portraits
     workshop = Workshop(tmp_path, load(profile="smoke"))
-    asked = prompts("memo", 2, seed=0).lazy()
+    asked = prompts("memo", 3, seed=0).lazy()
     judged = curate(asked, drawn.lazy(), {}, workshop.make, settings).collect()
-    assert judged.filter(emotion="sad")["reasons"].to_list() == [["not_made"], ["not_made"]]
+    assert judged.filter(emotion="sad")["reasons"].to_list() == [["not_made"]] * 3
     assert set(judged.filter(pl.col("emotion") != "sad")["reasons"].explode()) == {"undecodable"}
