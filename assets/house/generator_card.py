@@ -61,7 +61,7 @@ def of_entry(entry: Entry, folder: Path, rows: int) -> dict[str, Any]:
     alone = things["alone"].to_numpy()
     return {
         "steps": entry.steps,
-        "guidance": entry.guidance,
+        "guidance": entry.arguments.get("true_cfg_scale", entry.guidance or 1.0),
         "emotion": share(right, f"{entry.name}/emotion"),
         "by_emotion": {
             emotion: readers.rounded(right[(people["emotion"] == emotion).to_numpy()].mean())
