@@ -74,7 +74,7 @@ Made by `assets/house/clip.py`; every number below was measured by the project o
 Portraits, objects and scenes that the project draws itself, with their captions, drawn anew all through the training:
 {STEPS:,} batches of {ROWS} pairs, {PORTRAITS} of them portraits, seeds from {SEEDS[NAME]:,}, none of which a house
 generator learns from or is measured on. A caption leaves out 40, 80 or 100 % of a portrait's attributes.
-A layer that does not ship had to tell each portrait's expression and traits as well: captions alone taught few emotions.
+A layer that does not ship had to tell each portrait's expression and traits: captions alone taught few emotions.
 
 ## Measured on {metrics["held_out"]:,} portraits and {metrics["held_out"]:,} objects (95 % bootstrap intervals)
 
