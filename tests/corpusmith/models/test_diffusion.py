@@ -8,7 +8,7 @@ import pytest
 
 from corpusmith.errors import ModelError
 from corpusmith.models import loading
-from corpusmith.models.catalog import entry
+from corpusmith.models.catalog import entry, of_role
 from corpusmith.models.diffusion import load
 from corpusmith.models.preflight import preflight, weights_fault
 
@@ -209,3 +209,20 @@ def test_a_model_that_was_never_fetched_is_missing_offline(model_hub, entry_of, 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="not in the local cache and the Hub is out of reach"):
         preflight(entry_of("org/tiny"), "cpu")
+
+
+@pytest.mark.parametrize("name", [found.name for found in of_role("inpaint") if found.is_house])
+def test_every_house_editor_opens_and_changes_what_the_mask_covers(name):
+    import numpy as np
+    import torch
+
+    editor = entry(name)
+    pipeline = load(editor).pipeline
+    image, mask = np.full((1, 64, 64, 3), 0.5, np.float32), np.ones((1, 64, 64, 1), np.float32)
+    seed = torch.Generator().manual_seed(0)
+    size = {"height": 64, "width": 64}
+    asked = {"prompt": "A red balloon", "image": image, "mask_image": mask, "num_inference_steps": 2, "strength": 1.0}
+    with torch.inference_mode():
+        edited = pipeline(**asked, **size, **editor.arguments, generator=seed, output_type="np").images
+    assert edited.shape == image.shape
+    assert np.abs(edited - image).mean() > 0.05
