@@ -160,8 +160,8 @@ def batch(tokenizer: Any, steps: int, number: int) -> Batch:
         degraded(pictures, strength, draw, tuple(FAULTS)),
         {name: tokens[name] for name in ("input_ids", "attention_mask")},
         torch.from_numpy(which[:, None] == which[None]).float(),
-        torch.from_numpy(made.expression[faces]),
-        torch.from_numpy(made.traits[faces]),
+        torch.tensor(made.expression[faces]),
+        torch.tensor(made.traits[faces]),
     )
 
 
