@@ -13,16 +13,21 @@ import polars as pl
 
 from corpusmith.settings import Settings
 from corpusmith.work.ledger import Ledger
-from corpusmith.work.produce import Maker, Progress, produce
+from corpusmith.work.produce import Maker, Progress, keys_of, missing, produce, shelf_of
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """One home folder with the settings that hold in it."""
+    """One home folder with the settings that hold in it.
+
+    on_lacking: what is done about rows that were never made, instead of making them: told how many, and the last rate
+    in rows/s.
+    """
 
     home: Path
     settings: Settings
     on_progress: Callable[[Progress], None] | None = None
+    on_lacking: Callable[[int, float | None], None] | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -50,6 +55,10 @@ class Workshop:
 
     def make(self, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
         """Produce with this home's ledger, bound and progress."""
+        if self.on_lacking:
+            shelf = shelf_of(maker, self.ledger)
+            if rows := int(missing(keys_of(plan, maker), shelf).sum()):
+                self.on_lacking(rows, shelf.rate())
         return produce(
             plan,
             maker,

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
 
+from assets.corpus import Corpus
+from assets.resources import Workshop
 from corpusmith.work.produce import Maker
 
-
-@dataclass(frozen=True)
-class Preview:
-    """Samples with origin, emotion, confidence, text, verdict and reasons, and the page that shows them."""
-
-    samples: pl.DataFrame
-    page: Path
+OWN_PLACE: Final = ("origin", "text", "source_text", "image", "verdict", "reasons")
+"""What a preview shows in a place of its own; of all other columns, name and value."""
 
 
-def page(corpus: str, path: Path, **shown: Any) -> Path:
-    """The preview page of a corpus: its own template filled and written to ``path``."""
+def some(table: pl.LazyFrame, rows: int) -> pl.DataFrame:
+    """The first kept and the first rejected rows of a table by their key."""
+    parts = [table.filter(pl.col("verdict") == verdict).sort("key").head(rows) for verdict in ("kept", "rejected")]
+    return pl.concat(parts).collect()
+
+
+def said(sample: dict[str, Any]) -> str:
+    """What else a preview says of a sample: "emotion joy, confidence 0.93"."""
+    others = {name: value for name, value in sample.items() if name not in OWN_PLACE and value is not None}
+    return ", ".join(
+        f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}" for name, value in others.items()
+    )
+
+
+def write_page(corpus: Corpus, workshop: Workshop, samples: pl.DataFrame) -> Path:
+    """Write the page that shows samples of a corpus, as its ``preview`` gives them."""
     from jinja2 import Environment, PackageLoader
 
-    template = Environment(loader=PackageLoader("assets", "."), autoescape=True).get_template(f"{corpus}/preview.html")
+    template = Environment(loader=PackageLoader("assets", "."), autoescape=True).get_template("preview.html")
+    shown = [{**row, "said": said(row), "source": _data_uri(row.get("image"))} for row in samples.to_dicts()]
+    origins = samples["origin"].unique(maintain_order=True)
+    groups = [(origin, [row for row in shown if row["origin"] == origin]) for origin in origins]
+    facts = {"images": "image" in samples.columns, "reasons": corpus.card(workshop).reasons}
+    path = workshop.home / ".corpusmith" / "preview" / f"{corpus.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template.render(corpus=corpus, **shown))
+    path.write_text(template.render(corpus=corpus.name, groups=groups, rows=len(shown), **facts))
     return path
 
 
@@ -37,3 +54,16 @@ def make(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
     narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in plan.schema]
     batches = plan.cast(pa.schema(narrow)).combine_chunks().to_batches(max_chunksize=maker.batch_rows)
     return pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.make(batch) for batch in batches], maker.schema)))
+
+
+def _data_uri(image: dict[str, bytes] | None) -> str | None:
+    """An encoded image, as a page holds it; None where there is none that can be opened."""
+    from PIL import Image
+
+    if not image:
+        return None
+    try:
+        kind = Image.open(io.BytesIO(image["bytes"])).get_format_mimetype()
+    except OSError:
+        return None
+    return f"data:{kind};base64,{base64.b64encode(image['bytes']).decode()}"

@@ -7,15 +7,16 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
+from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
 from corpusmith.release.folder import write_atomically
+from corpusmith.settings import shared
 
 FAILED = ["not_made", "not_judged"]
 PACKAGES = ("corpusmith", "validation", "assets")
@@ -34,11 +35,13 @@ LIBRARIES = (
 )
 
 
-def inputs(workshop: Workshop, corpus: str, digests: Mapping[str, str]) -> str:
-    """SHA-256 over all that decides a corpus; ``digests``: of what it is made from, by name."""
+def inputs(corpus: Corpus, workshop: Workshop) -> str:
+    """SHA-256 over all that decides a corpus: settings, sources, who makes its rows, and the code."""
     decides = {
-        "settings": workshop.settings.model_dump(mode="json", include={"work", corpus}),
-        "sources": dict(digests),
+        "settings": shared(workshop.settings, corpus.name),
+        "sources": [(source.name, source.sha256) for source in corpus.sources(workshop)],
+        "makers": sorted(corpus.makers(workshop)),
+        "inputs": dict(corpus.inputs(workshop)),
         "code": code(),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -24,8 +24,8 @@ from assets.reddit import comments
 from assets.reddit.demo import write_demo_dump
 from assets.reddit.labelled import label
 from assets.reddit.makers import judge
+from assets.registry import load
 from assets.resources import Workshop
-from corpusmith.settings import load
 from dagster_project.tables import ROW_GROUP
 
 SALT = "benchmark"

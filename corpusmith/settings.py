@@ -1,17 +1,20 @@
-"""What is wanted, as typed data: params.yaml, a profile and single settings laid over one another and checked."""
+"""What is wanted, as typed data: params.yaml, a profile and single settings laid over one another and checked.
+
+Each corpus has a table of its own there, of which it says the model; nothing here knows what is in one.
+"""
 
 from __future__ import annotations
 
 import copy
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
 
 from corpusmith.errors import SettingsError
@@ -24,139 +27,47 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
 Count = Annotated[int, Field(ge=1)]
-Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
 
+Value = TypeVar("Value")
+Here = Annotated[Value, "here"]
+"""A setting that is this machine's (a path, an address, a credential): no release says it, and none decides it."""
+Model = Annotated[Value, "model"]
+"""A setting that names a model, or several: a release may name only models that are known here."""
 
-HERE: Final[dict[str, Any]] = {
-    "reddit": {"source": True, "models": {"servers": True}},
-    "portraits": {"servers": True},
-}
-"""The settings of each corpus that are this machine's, and in no release, as pydantic's include and exclude."""
 
+class Table(BaseModel):
+    """A table of settings: frozen, complete, with no other key and no other type."""
 
-class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @classmethod
+    def marked(cls, mark: str) -> Iterator[tuple[str, ...]]:
+        """The path of each setting that is marked so (``here``, ``model``), in this table and those below it."""
+        for name, field in cls.model_fields.items():
+            if mark in field.metadata:
+                yield (name,)
+            elif isinstance(field.annotation, type) and issubclass(field.annotation, Table):
+                yield from ((name, *rest) for rest in field.annotation.marked(mark))
 
-class Work(_Settings):
+
+class Work(Table):
     """The engine's."""
 
     max_failure_rate: Share
+    corpora: Here[list[str]]
 
 
-class Demo(_Settings):
-    """The dump that the project writes itself."""
-
-    comments: Annotated[int, Field(ge=100)]
-    seed: int
-
-
-class Comments(_Settings):
-    """Which comments are fit at all."""
-
-    min_words: Count
-    max_characters: Count
-    nsfw: bool
-    jaccard: Share
-
-
-class Models(_Settings):
-    """Who labels, writes and is scored."""
-
-    judge: str
-    rewriter: Writer
-    generator: Writer
-    servers: dict[str, str]
-    probed: Annotated[list[str], Field(min_length=1)]
-
-
-class Labelled(_Settings):
-    """What the judge must be sure of."""
-
-    min_confidence: Share
-
-
-class Rewritten(_Settings):
-    """How much is rewritten, and what a rewrite must keep."""
-
-    share: Share
-    min_content_kept: Share
-    rounds: Count
-
-
-class Synthesized(_Settings):
-    """How the rest is written."""
-
-    examples: Count
-    max_overlap_words: Count
-    rounds: Count
-
-
-class Balanced(_Settings):
-    """How many rows of each emotion, and how they are split."""
-
-    rows_per_emotion: Count | None
-    tolerance: Share
-    validation: Share
-    test: Share
-
-    @model_validator(mode="after")
-    def _some_train(self) -> Balanced:
-        if not 0 < self.validation + self.test < 1:
-            raise ValueError("validation and test together must be more than 0 and less than 1: the rest is train")
-        return self
-
-
-class Scores(_Settings):
-    """How the baselines are measured."""
-
-    epochs: Count
-    learning_rate: Annotated[float, Field(gt=0)]
-    zero_shot_rows: Count
-    bootstrap: Count
-
-
-class Reddit(_Settings):
-    """The Reddit corpus."""
+class CorpusSettings(Table):
+    """What the table of every corpus has."""
 
     version: Version
-    source: list[str]
-    text_column: str | None
-    demo: Demo
-    comments: Comments
-    models: Models
-    labelled: Labelled
-    rewritten: Rewritten
-    synthesized: Synthesized
-    balanced: Balanced
-    scores: Scores
 
 
-class Prompts(_Settings):
-    """How many prompts of each emotion, and the seed of their design."""
-
-    per_emotion: Count
-    seed: int
-
-
-class Curated(_Settings):
-    """When an image is fit, and when two are one."""
-
-    min_sharpness: Annotated[float, Field(ge=0)]
-    min_contrast: Share
-    max_dark_share: Share
-    max_bright_share: Share
-    one_face: bool
-    min_safety: Share
-    max_hash_distance: Annotated[int, Field(ge=0, le=16)]
-    min_similarity: Share
-
-
-class Splits(_Settings):
-    """Shares of the prompts; the rest is train."""
+class Splits(Table):
+    """Shares of what must not be parted; the rest is train."""
 
     validation: Share
     test: Share
@@ -168,45 +79,32 @@ class Splits(_Settings):
         return self
 
 
-class PortraitScores(_Settings):
-    """How the leaderboards are measured."""
-
-    bootstrap: Count
-
-
-class Portraits(_Settings):
-    """The corpus of emotion portraits."""
-
-    version: Version
-    vocabulary: Literal["memo", "ekman"]
-    prompts: Prompts
-    generators: Names
-    curated: Curated
-    annotators: Names
-    safety: str | None
-    embedder: str
-    perceivers: Names
-    servers: dict[str, str]
-    splits: Splits
-    scores: PortraitScores
-
-
-class Settings(_Settings):
-    """Everything that is wanted, of every corpus."""
+class Settings(Table):
+    """Everything that is wanted; a table for each corpus comes to it under the name of the corpus."""
 
     work: Work
-    reddit: Reddit
-    portraits: Portraits
+
+    def of(self, corpus: str) -> CorpusSettings:
+        """The table of a corpus."""
+        found: CorpusSettings = getattr(self, corpus)
+        return found
 
 
 def load(
-    path: Path | None = None, *, profile: str = "house", overrides: Sequence[str] = (), source: Sequence[str] = ()
+    corpora: Mapping[str, type[CorpusSettings]],
+    path: Path | None = None,
+    *,
+    profile: str = "house",
+    overrides: Sequence[str] = (),
+    source: tuple[str, Sequence[str]] | None = None,
 ) -> Settings:
     """Settings of ``path`` (params.yaml here, else the one in the package) under a profile and ``key=value`` overrides.
 
+    corpora: the model of each corpus's table. source: a corpus, and what its setting ``source`` is instead.
     Raises SettingsError, which names the file and line, or the override, the key, what was found and what was expected.
     """
     path = path or default_path()
+    model = model_of(corpora)
     try:
         text = path.read_text()
     except OSError as error:
@@ -222,20 +120,62 @@ def load(
     if profile not in profiles:
         raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
     layers = [(f"--set {override}", _parse(override)) for override in overrides]
-    if source:
-        layers.append((f"--source {' '.join(source)}", {"reddit": {"source": list(source)}}))
+    if source and source[1]:
+        corpus, named = source
+        layers.append((f"--source {' '.join(named)}", {corpus: {"source": list(named)}}))
     laid = list(
         itertools.accumulate((layer for _, layer in layers), merge, initial=merge(raw, profiles[profile] or {}))
     )
     try:
-        return Settings.model_validate(laid[-1])
+        return model.model_validate(laid[-1])
     except ValidationError as error:
         said = []
         for problem in error.errors():
-            first = _since(problem, laid)
+            first = _since(problem, laid, model)
             blamed = layers[first - 1][0] if first else _line(problem, path, lines, profile)
-            said.append(f"{blamed}: {_explain(problem)}")
+            said.append(f"{blamed}: {_explain(problem, model)}")
         raise SettingsError("\n".join(said)) from None
+
+
+def modules(path: Path | None = None) -> list[str]:
+    """The modules that ``work.corpora`` names, each of a corpus; read before the settings can be checked as a whole."""
+    try:
+        said = yaml.safe_load((path or default_path()).read_text())
+        found = said["work"]["corpora"]
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
+        return []  # `load` says what is wrong
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def model_of(corpora: Mapping[str, type[CorpusSettings]]) -> type[Settings]:
+    """The model of all settings: the engine's, and a table for each corpus."""
+    tables: dict[str, Any] = {name: (table, ...) for name, table in corpora.items()}
+    return create_model("Settings", __base__=Settings, **tables)
+
+
+def shared(settings: Settings, corpus: str) -> dict[str, Any]:
+    """The settings that decide a corpus, as plain data: the engine's and its own, without what is this machine's."""
+    decides = settings.model_dump(mode="json", include={"work", corpus})
+    for table in ("work", corpus):
+        for path in getattr(settings, table).marked("here"):
+            _drop(decides[table], path)
+    return decides
+
+
+def named_models(table: type[Table], said: Mapping[str, Any]) -> Iterator[str]:
+    """Every model that a table of settings names; ``said``: its values, as plain data."""
+    for path in table.marked("model"):
+        value: Any = said
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        yield from (value if isinstance(value, list) else [] if value is None else [value])
+
+
+def _drop(said: dict[str, Any], path: Sequence[str]) -> None:
+    *above, last = path
+    for part in above:
+        said = said[part] if isinstance(said.get(part), dict) else {}
+    said.pop(last, None)
 
 
 def default_path() -> Path:
@@ -268,7 +208,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _parse(override: str) -> dict[str, Any]:
     name, equals, text = override.partition("=")
     if not equals or not name:
-        raise SettingsError(f"--set {override!r}: expected dotted.key=value, such as reddit.demo.comments=5000")
+        raise SettingsError(f"--set {override!r}: expected dotted.key=value, such as corpus.setting=value")
     try:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -294,17 +234,17 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     return found
 
 
-def _since(problem: ErrorDetails, laid: Sequence[Mapping[str, Any]]) -> int:
+def _since(problem: ErrorDetails, laid: Sequence[Mapping[str, Any]], model: type[Settings]) -> int:
     """Since which of the settings, each with a layer more than the one before, a problem of the last is there."""
     here, since = _identity(problem), len(laid) - 1
-    while since and here in _problems(laid[since - 1]):
+    while since and here in _problems(laid[since - 1], model):
         since -= 1
     return since
 
 
-def _problems(settings: Mapping[str, Any]) -> set[tuple[str, ...]]:
+def _problems(settings: Mapping[str, Any], model: type[Settings]) -> set[tuple[str, ...]]:
     try:
-        Settings.model_validate(settings)
+        model.model_validate(settings)
     except ValidationError as error:
         return {_identity(problem) for problem in error.errors()}
     return set()
@@ -326,11 +266,11 @@ def _line(problem: ErrorDetails, path: Path, lines: Mapping[tuple[str, ...], int
     return str(path)
 
 
-def _explain(problem: ErrorDetails) -> str:
+def _explain(problem: ErrorDetails, model: type[Settings]) -> str:
     where = [str(part) for part in problem["loc"]]
     what = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
     found = "" if problem["type"] in ("extra_forbidden", "missing") else f", found {problem['input']!r}"
-    return f"{'.'.join(where)}: {what}{found}{_listed(problem)}{_near(problem, where)}"
+    return f"{'.'.join(where)}: {what}{found}{_listed(problem)}{_near(problem, where, model)}"
 
 
 def _listed(problem: ErrorDetails) -> str:
@@ -338,13 +278,13 @@ def _listed(problem: ErrorDetails) -> str:
     return f"; write [{problem['input']}]" if is_one else ""
 
 
-def _near(problem: ErrorDetails, where: Sequence[str]) -> str:
+def _near(problem: ErrorDetails, where: Sequence[str], model: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return ""
     import difflib
 
-    model: Any = Settings
+    table: Any = model
     for part in where[:-1]:
-        model = model.model_fields[part].annotation
-    close = difflib.get_close_matches(where[-1], list(model.model_fields), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(model.model_fields)}"
+        table = table.model_fields[part].annotation
+    close = difflib.get_close_matches(where[-1], list(table.model_fields), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(table.model_fields)}"

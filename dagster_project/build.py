@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assets import unchanged
+from assets import refused, unchanged
+from assets.corpus import Corpus
 from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import UserError
 from dagster_project.console import Display
-from dagster_project.corpora import Corpus
 
 
 def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
     """
     began = time.monotonic()
     check_writable(workshop.home)
-    inputs = unchanged.inputs(workshop, corpus.name, corpus.inputs(workshop))
+    refused.forget(workshop, corpus.name)
+    inputs = unchanged.inputs(corpus, workshop)
     found = unchanged.unchanged(workshop, corpus.name, inputs)
     with Display(quiet) as display:
         if found:

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import corpusmith
+from assets.registry import corpus_of, installed, load
 from corpusmith.errors import CorpusmithError, UserError
 from dagster_project import annotate, models
-from dagster_project.corpora import CORPORA, Corpus, corpus_of
 
 if TYPE_CHECKING:
+    from assets.corpus import Corpus
+    from assets.play import Step
     from assets.resources import Workshop
-    from assets.steps import Step
 
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
@@ -36,7 +37,7 @@ DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
-Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(CORPORA)}.")]
+Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(sorted(installed()))}.")]
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -70,7 +71,9 @@ def build(
         made = corpus_of(corpus)
         workshop = _workshop(home, profile, set_, source, made)
         if dry_run:
-            return _show_steps(made.estimate(workshop), as_json)
+            from assets.play import steps
+
+            return _show_steps(steps(made, workshop), as_json)
         from dagster_project.build import build as make
 
         built = make(made, workshop, quiet=as_json)
@@ -94,20 +97,22 @@ def preview(
 ) -> None:
     """A handful of rows through every step, in the terminal and as a page; nothing is released."""
     with told(debug):
+        from assets.samples import said, write_page
         from dagster_project.build import check_writable
 
         made = corpus_of(corpus)
         workshop = _workshop(home, profile, set_, source, made)
         check_writable(workshop.home)
-        found = made.preview(workshop, rows)
+        samples = made.preview(workshop, rows)
+        page = write_page(made, workshop, samples)
+        told_of = samples.drop("image", strict=False).to_dicts()
         if as_json:
-            return _print_json({"page": str(found.page), "rows": found.samples.to_dicts()})
-        for sample in found.samples.iter_rows(named=True):
+            return _print_json({"page": str(page), "rows": told_of})
+        for sample in told_of:
             mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
-            seen = f"{sample['emotion']} {sample['confidence']:.2f}" if sample["emotion"] else "not judged"
-            out.print(f"[bold]{sample['origin']}[/] {seen}  {mark}")
-            out.print(f"  {sample['text']}", markup=False, soft_wrap=True)
-        out.print(f"the page: {found.page}", soft_wrap=True)
+            out.print(f"[bold]{sample['origin']}[/] {said(sample) or 'not judged'}  {mark}")
+            out.print(f"  {sample.get('text')}", markup=False, soft_wrap=True)
+        out.print(f"the page: {page}", soft_wrap=True)
 
 
 @app.command()
@@ -147,7 +152,8 @@ def validate(
         from validation import validate_release
 
         check_folder(target)
-        report = validate_release(_corpus_in(directory).name, directory, target)
+        corpus = _corpus_in(directory)
+        report = validate_release(corpus.name, corpus.suite, directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
             _print_json({"success": report.success, "docs": str(target), "results": results})
@@ -169,6 +175,9 @@ def verify(
     regenerate: Annotated[int, typer.Option(min=0, help="Make so many rows anew and compare.")] = 0,
     home: Home = None,
     source: Source = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="Open this model too, which only the release names.")
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -183,7 +192,8 @@ def verify(
             from assets.released import as_released
             from corpusmith.release import manifest
 
-            workshop = as_released(_workshop(home, source=source, corpus=corpus), manifest.read(directory))
+            here = _workshop(home, source=source, corpus=corpus)
+            workshop = as_released(corpus, here, manifest.read(directory), allow or ())
             report = verifying.regenerate(directory, regenerate, corpus.remaker(workshop))
             found |= report.summary()
         if as_json:
@@ -319,11 +329,12 @@ def _workshop(
     corpus: Corpus | None = None,
 ) -> Workshop:
     from assets.resources import Workshop
-    from corpusmith.settings import default_home, load
+    from corpusmith.settings import default_home
 
     if source and corpus and not corpus.reads_sources:
         raise UserError(f"{corpus.name} is made from no source: leave out --source")
-    settings = load(profile=profile, overrides=overrides or (), source=source or ())
+    named = (corpus.name, source) if source and corpus else None
+    settings = load(profile=profile, overrides=overrides or (), source=named)
     place = home.expanduser().resolve() if home else default_home()
     if place.exists() and not place.is_dir():
         raise UserError(f"the home {place} is a file; expected a folder: choose another --home")

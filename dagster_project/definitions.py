@@ -1,30 +1,27 @@
-"""Everything that Dagster sees: assets, checks, jobs, the schedule and the sensor, with the resources of one home."""
+"""Everything that Dagster sees of every corpus: assets, checks, jobs, schedules, sensors, and what they are handed."""
 
 import os
 from typing import Any
 
 import dagster as dg
 
-from assets.portraits import card as portraits_card
-from assets.portraits import checks as portraits_checks
-from assets.portraits import graph as portraits
-from assets.reddit import card as reddit_card
-from assets.reddit import checks as reddit_checks
-from assets.reddit import graph as reddit
+from assets import derived, registry
 from assets.resources import Workshop
-from corpusmith.settings import default_home, load
-from dagster_project import schedules
+from corpusmith.settings import default_home
+from dagster_project import automation, jobs
 from dagster_project.tables import Tables
 
 
 def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg.Definitions:
     """The definitions of a home and its settings."""
+    corpora = list(registry.corpora().values())
+    sensors = [automation.sensor(corpus) for corpus in corpora]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([reddit, portraits]),
-        asset_checks=[reddit_checks.reddit_holds, portraits_checks.portraits_holds],
-        jobs=schedules.JOBS,
-        schedules=[schedules.reddit_weekly],
-        sensors=[schedules.reddit_inbox, schedules.portraits_generators],
+        assets=[asset for corpus in corpora for asset in derived.all_assets_of(corpus)],
+        asset_checks=[derived.checks(corpus) for corpus in corpora],
+        jobs=[job for corpus in corpora for job in jobs.jobs(corpus)],
+        schedules=[automation.schedule(corpus) for corpus in corpora],
+        sensors=[sensor for sensor in sensors if sensor],
         resources={"workshop": workshop, "tables": tables(workshop)},
         loggers=loggers,
         executor=dg.in_process_executor,
@@ -32,15 +29,14 @@ def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg
 
 
 def tables(workshop: Workshop) -> Tables:
-    """Where the tables between assets lie."""
-    cards = {"reddit": reddit_card.CARD, "portraits": portraits_card.CARD}
-    sentences = {corpus: dict(card.columns) for corpus, card in cards.items()}
+    """Where the tables between assets lie, with a sentence for each column of each corpus."""
+    sentences = {name: dict(corpus.card(workshop).columns) for name, corpus in registry.corpora().items()}
     return Tables(base_dir=str(workshop.home / ".corpusmith" / "tables"), sentences=sentences)
 
 
 def default_workshop() -> Workshop:
     """The home and settings of `dagster dev`: from CORPUSMITH_HOME and CORPUSMITH_PROFILE."""
-    return Workshop(default_home(), load(profile=os.environ.get("CORPUSMITH_PROFILE", "house")))
+    return Workshop(default_home(), registry.load(profile=os.environ.get("CORPUSMITH_PROFILE", "house")))
 
 
 @dg.definitions

@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
+from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ValidationFailed
 from corpusmith.work.produce import Progress
-from dagster_project.corpora import Corpus
 from dagster_project.definitions import definitions
 from dagster_project.interrupts import Interrupts
+from dagster_project.jobs import names, partitions_of
 
 Listen = Callable[[dg.DagsterEvent], None]
 
@@ -41,14 +42,16 @@ def run(corpus: Corpus, workshop: Workshop, listen: Listen) -> dict[str, Any]:
     Raises what an asset raised on purpose, ValidationFailed when a blocking check did not hold, and KeyboardInterrupt
     at Ctrl-C, when the run is recorded as canceled.
     """
-    partitions = corpus.partitions(workshop)
+    partitions = list(corpus.partitions(workshop)) if corpus.partitions else []
+    named = names(corpus)
     with instance_of(workshop) as instance, Interrupts() as interrupts:
         runs = _Runs(workshop, listen, interrupts)
-        if corpus.first:
-            runs.run(corpus.first, instance)
-        instance.add_dynamic_partitions(corpus.partitioned, partitions)
-        for name in partitions:
-            runs.run(corpus.partitioned, instance, partition_key=name)
+        if named.plan:
+            runs.run(named.plan, instance)
+        if named.partitioned:
+            instance.add_dynamic_partitions(str(partitions_of(corpus).name), partitions)
+            for name in partitions:
+                runs.run(named.partitioned, instance, partition_key=name)
         result = runs.run(corpus.name, instance)
     materialized = result.asset_materializations_for_node(f"{corpus.name}__release")
     return {name: value.value for name, value in materialized[0].metadata.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
@@ -55,6 +55,30 @@ class Report:
     def success(self) -> bool:
         """Whether every expectation holds."""
         return all(result.success for result in self.results)
+
+
+class Suite(Protocol):
+    """What must hold of a corpus: usually a module, with a sentence for each expectation and the bounds it keeps."""
+
+    @property
+    def SENTENCES(self) -> Mapping[str, str]:  # noqa: N802
+        """Every expectation in plain language, by its slug, with the names of Limits for numbers."""
+        ...
+
+    @property
+    def Limits(self) -> Any:  # noqa: N802
+        """The bounds: ``Limits()`` where no settings are known, else ``Limits.of(settings, made)``."""
+        ...
+
+    def validate(
+        self,
+        rows: pl.LazyFrame,
+        rejected: pl.LazyFrame | None = None,
+        limits: Any = None,
+        docs: Path | None = None,
+    ) -> Report:
+        """What became of each expectation over the rows and the rejected ones."""
+        ...
 
 
 @dataclass(frozen=True)

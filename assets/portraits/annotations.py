@@ -8,9 +8,9 @@ import polars as pl
 
 from assets.portraits import makers
 from assets.portraits.images import Make, kept, seen
+from assets.portraits.settings import Portraits
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import BalanceError
-from corpusmith.settings import Portraits
 
 PROBABILITIES: Final = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 SAID: Final = ("emotion", *PROBABILITIES, "intensity", "quality")

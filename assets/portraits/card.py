@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from assets.portraits.settings import Portraits
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import VOCABULARIES
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import generators, perceivers, scores
-from corpusmith.settings import Portraits
 from validation.schema import PORTRAITS, PORTRAITS_REJECTED
 
 STAGES: Final = (

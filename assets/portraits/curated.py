@@ -9,10 +9,10 @@ import polars as pl
 
 from assets.portraits import earlier, makers
 from assets.portraits.images import Make, kept, seen
+from assets.portraits.settings import Curated, Portraits
 from assets.portraits.splits import splits
 from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts
-from corpusmith.settings import Curated, Portraits
 
 
 def curate(

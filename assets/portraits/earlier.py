@@ -10,9 +10,9 @@ import polars as pl
 
 from assets.portraits import makers
 from assets.portraits.images import Make, seen
+from assets.portraits.settings import Portraits
 from assets.resources import Workshop
 from corpusmith.curate.known_images import known, remember
-from corpusmith.settings import Portraits
 
 COPIES = pl.Schema({"key": pl.String, "duplicate_of": pl.String, "reason": pl.String})
 

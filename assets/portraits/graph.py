@@ -1,4 +1,4 @@
-"""The portraits corpus, from a grammar of prompts to a published release: the recipe, top to bottom."""
+"""The portraits corpus, from a grammar of prompts to scores: the recipe, top to bottom. The rest follows from it."""
 
 import dagster as dg
 import polars as pl
@@ -8,13 +8,9 @@ from assets.portraits import annotations as annotating
 from assets.portraits import curated as curating
 from assets.portraits import earlier, scores, sources
 from assets.portraits import images as generating
-from assets.portraits import release as releasing
-from assets.released import shown
 from assets.resources import Workshop
 from corpusmith.errors import ModelError
 from corpusmith.ingest import people
-from corpusmith.release import hub
-from corpusmith.release.write import write_release
 
 GENERATORS = dg.DynamicPartitionsDefinition(name="portraits_images")
 
@@ -78,28 +74,3 @@ def perceiver_scores(
     """How well each perceiver reads the portraits, from coarse to fine: polarity, emotion, intensity."""
     settings = workshop.settings.portraits
     return scores.of_perceivers(generating.all_of(images, settings), curated, annotations, workshop.make, settings)
-
-
-@corpus_asset(group="portraits", kinds={"parquet", "dvc"})
-def release(
-    images: dict[str, pl.LazyFrame],
-    curated: pl.LazyFrame,
-    annotations: pl.LazyFrame,
-    generator_scores: pl.LazyFrame,
-    perceiver_scores: pl.LazyFrame,
-    workshop: dg.ResourceParam[Workshop],
-) -> dg.MaterializeResult:
-    """An immutable folder: Parquet shards with the images, what was rejected, scores, card, manifest and report."""
-    every = generating.all_of(images, workshop.settings.portraits)
-    release = releasing.release_of(
-        workshop, every, curated, annotations, pl.concat([generator_scores, perceiver_scores])
-    )
-    folder = workshop.release("portraits")
-    return shown(write_release(release, folder), folder)
-
-
-@corpus_asset(group="portraits", kinds={"huggingface"}, deps=[["portraits", "release"]])
-def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
-    """The release under its version in the folder of published corpora."""
-    target = hub.publish(workshop.release("portraits"), workshop.home / "published")
-    return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(target))})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from assets.portraits import makers
-from corpusmith.settings import Portraits
+from assets.portraits.settings import Portraits
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Maker, keys_of
 

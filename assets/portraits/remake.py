@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from assets.portraits import makers
 from assets.portraits.annotations import PROBABILITIES, SAID, consensus
+from assets.portraits.settings import Portraits
 from assets.resources import Workshop
 from assets.samples import make
 from corpusmith.errors import UserError
-from corpusmith.settings import Portraits
 from corpusmith.work.plan import keys
 
 JUDGED = ("emotion_seen", *PROBABILITIES, "intensity", "quality")

@@ -10,11 +10,11 @@ import polars as pl
 from assets.portraits import makers
 from assets.portraits.annotations import consensus
 from assets.portraits.images import Make, kept, seen
+from assets.portraits.settings import Portraits
 from corpusmith.score import generators, perceivers
 from corpusmith.score.agreement import agreement
 from corpusmith.score.measured import measured
 from corpusmith.score.scores import VERSION, Measurement, table
-from corpusmith.settings import Portraits
 
 
 def of_generators(

@@ -8,18 +8,18 @@ import polars as pl
 
 from assets.portraits import earlier, makers
 from assets.portraits import prompts as planning
+from assets.portraits.settings import Portraits
 from assets.portraits.splits import splits
 from assets.resources import Workshop
 from corpusmith.ingest import people
 from corpusmith.models.diffusion import runs_on
 from corpusmith.models.preflight import preflight
-from corpusmith.settings import Portraits
 from corpusmith.work.produce import keys_of, missing, shelf_of
 
 
-def partitions(workshop: Workshop) -> list[str]:
-    """The partitions of portraits/images that the settings ask for."""
-    return list(workshop.settings.portraits.generators)
+def partitions(workshop: Workshop) -> dict[str, str]:
+    """The partitions of portraits/images that the settings ask for: each generator with its fingerprint."""
+    return {name: makers.generator(name).fingerprint for name in workshop.settings.portraits.generators}
 
 
 def ready(workshop: Workshop) -> None:
@@ -44,12 +44,7 @@ def prompts(settings: Portraits) -> pl.DataFrame:
 
 
 def inputs(workshop: Workshop) -> dict[str, str]:
-    """The fingerprint of every model by its name, which holds its resolved revision, a digest of what people said, and
-    the releases that new images are held against.
-
-    Raises ModelError: a model that is unknown or cannot be had.
-    """
-    models = {name: maker.fingerprint for name, maker in makers.all_of(workshop.settings.portraits).items()}
+    """A digest of what people said, and the releases that new images are held against."""
     said = people.said(workshop.home, "portraits").collect()
     before = ", ".join(release.name for release in earlier.releases(workshop))
-    return {**models, "earlier releases": before, "people": hashlib.sha256(said.write_ndjson().encode()).hexdigest()}
+    return {"earlier releases": before, "people": hashlib.sha256(said.write_ndjson().encode()).hexdigest()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets.reddit.settings import Balanced
 from corpusmith.curate.balance import assign_splits, balanced, groups
-from corpusmith.settings import Balanced
 from validation.schema import RELEASE
 
 

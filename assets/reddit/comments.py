@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
+from assets.reddit.settings import Reddit
 from assets.reddit.sources import digest
+from assets.resources import Workshop
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
 from corpusmith.curate.text import Rules, clean
 from corpusmith.ingest import read
-from corpusmith.settings import Reddit
 from corpusmith.work.ledger import Ledger, Shelf
 from corpusmith.work.plan import fingerprint, keys
 from corpusmith.work.produce import Progress
@@ -48,22 +49,23 @@ COMMENTS = pa.schema(
 """What becomes of every line of a source; raw stays in the ledger."""
 
 
-def ingest(
-    source: str, ledger: Ledger, settings: Reddit, salt: str, on_progress: Callable[[Progress], None] | None = None
-) -> pl.LazyFrame:
+def ingest(source: str, workshop: Workshop) -> pl.LazyFrame:
     """Every line of a source as a comment with its verdict.
 
     Chunks of CHUNK_ROWS lines are stored as they are done, so an interrupted run goes on from the middle: what is done
     is decompressed again, but neither parsed nor cleaned.
     """
-    shelf = shelf_of(source, ledger, settings, salt)
+    settings, salt = workshop.settings.reddit, workshop.salt
+    shelf = shelf_of(source, workshop.ledger, settings, salt)
     done = rows_in(shelf)
+    if workshop.on_lacking and (lines := _left(source, done, settings)):
+        workshop.on_lacking(lines, shelf.rate())
     began, before = time.perf_counter(), done
     for chunk in _cleaned(source, done, settings, salt):
         shelf.append(chunk, name=f"line-{done + 1:012d}")
         done += chunk.num_rows
-        if on_progress:
-            on_progress(Progress(Path(source).name, done - before, 0, 0, time.perf_counter() - began))
+        if workshop.on_progress:
+            workshop.on_progress(Progress(Path(source).name, done - before, 0, 0, time.perf_counter() - began))
     if done > before:
         shelf.describe({"model": "corpusmith/curate", "revision": CURATION, "source": Path(source).name})
         shelf.record_rate(done - before, time.perf_counter() - began)
@@ -119,6 +121,11 @@ def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
 def rows_in(shelf: Shelf) -> int:
     """Lines of the source that are done."""
     return int(shelf.scan().select(pl.len()).collect().item())
+
+
+def _left(source: str, done: int, settings: Reddit) -> int:
+    """How many lines of a source are still to be read."""
+    return sum(batch.height for batch in read(source, skip=done, text_column=settings.text_column))
 
 
 def _cleaned(source: str, skip: int, settings: Reddit, salt: str) -> Iterator[pa.Table]:

@@ -1,22 +1,19 @@
-"""The Reddit corpus, from dump files to a published release: the recipe, top to bottom."""
+"""The Reddit corpus, from dump files to scores: the recipe, top to bottom. Checks and release follow from it."""
 
 import dagster as dg
 import polars as pl
 
+from assets import refused
 from assets.asset import corpus_asset
 from assets.reddit import balanced as balancing
 from assets.reddit import comments as cleaning
 from assets.reddit import labelled as labelling
 from assets.reddit import makers, scores
-from assets.reddit import release as releasing
 from assets.reddit import rewritten as rewriting
 from assets.reddit import synthesized as synthesis
-from assets.reddit.sources import sources
-from assets.released import shown
+from assets.reddit.sources import sources, token
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
-from corpusmith.release import hub
-from corpusmith.release.write import write_release
 
 DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
 
@@ -25,7 +22,8 @@ DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
 def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Every line of one source: normalised, scrubbed of personal data, and kept or rejected with its reasons."""
     source = sources(workshop)[context.partition_key]
-    return cleaning.ingest(source, workshop.ledger, workshop.settings.reddit, workshop.salt, workshop.on_progress)
+    with refused.unless_read(workshop, "reddit", context.partition_key, token(source)):
+        return cleaning.ingest(source, workshop)
 
 
 @corpus_asset(group="reddit", kinds={"polars"})
@@ -82,29 +80,3 @@ def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.L
 def zero_shot(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How often a language model that is simply asked names the emotion, and how often its answer can be read."""
     return scores.zero_shot(balanced, workshop.make, workshop.settings.reddit)
-
-
-@corpus_asset(group="reddit", kinds={"parquet", "dvc"})
-def release(
-    comments: pl.LazyFrame,
-    labelled: pl.LazyFrame,
-    rewritten: pl.LazyFrame,
-    synthesized: pl.LazyFrame,
-    balanced: pl.LazyFrame,
-    probes: pl.LazyFrame,
-    zero_shot: pl.LazyFrame,
-    workshop: dg.ResourceParam[Workshop],
-) -> dg.MaterializeResult:
-    """An immutable folder: Parquet shards, what was rejected, scores, card, Croissant, manifest and report."""
-    release = releasing.release_of(
-        workshop, comments, [labelled, rewritten, synthesized], balanced, pl.concat([probes, zero_shot])
-    )
-    folder = workshop.release("reddit")
-    return shown(write_release(release, folder), folder)
-
-
-@corpus_asset(group="reddit", kinds={"huggingface"}, deps=[["reddit", "release"]])
-def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
-    """The release under its version in the folder of published corpora."""
-    target = hub.publish(workshop.release("reddit"), workshop.home / "published")
-    return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(target))})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from assets.reddit.settings import Models
 from corpusmith.models import chat, classify, rewrite, writers
-from corpusmith.settings import Models
 from corpusmith.work.produce import Maker
 
 LLM = "llm:"

@@ -8,11 +8,11 @@ import polars as pl
 
 from assets.reddit import comments, makers
 from assets.reddit.labelled import JUDGED
+from assets.reddit.settings import Reddit
 from assets.reddit.sources import sources
 from assets.resources import Workshop
 from assets.samples import make
 from corpusmith.errors import SourceError, UserError
-from corpusmith.settings import Reddit
 from corpusmith.work.plan import keys
 from corpusmith.work.produce import Maker
 

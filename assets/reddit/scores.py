@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from assets.reddit.labelled import Make
+from assets.reddit.settings import Reddit, Scores
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.chat import LocalChat
 from corpusmith.score import baselines, resample
@@ -16,7 +17,6 @@ from corpusmith.score import zero_shot as asking
 from corpusmith.score.hidden_states import Form, HiddenStates
 from corpusmith.score.measured import measured
 from corpusmith.score.scores import VERSION, Measurement
-from corpusmith.settings import Reddit, Scores
 
 PAPER: Final = {
     "Qwen/Qwen3-0.6B": ("Qwen/Qwen3-0.6B-Base", "Qwen/Qwen3-0.6B"),

@@ -6,9 +6,11 @@ import hashlib
 import os
 from pathlib import Path
 
+from assets import refused
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.ingest.sources import is_hub_id, is_saved_dataset, may_be_source
+from corpusmith.release.inputs import Source
 
 
 def sources(workshop: Workshop) -> dict[str, str]:
@@ -22,15 +24,36 @@ def sources(workshop: Workshop) -> dict[str, str]:
     return in_inbox(workshop) or {partition(demo): demo for demo in [str(_demo(workshop))]}
 
 
-def partitions(workshop: Workshop) -> list[str]:
-    """The partitions of reddit/dumps that the settings ask for."""
-    return list(sources(workshop))
+def partitions(workshop: Workshop) -> dict[str, str]:
+    """The partitions of reddit/dumps that the settings ask for, each with what stands for its content."""
+    return {name: token(source) for name, source in sources(workshop).items()}
+
+
+def arrivals(workshop: Workshop) -> dict[str, str]:
+    """The same of what lies in the inbox."""
+    return {name: token(source) for name, source in in_inbox(workshop).items()}
+
+
+def token(source: str) -> str:
+    """What stands for the content of a source at a glance: size and time of a file, the name of anything else."""
+    path = Path(source)
+    return f"{path.stat().st_size} bytes of {path.stat().st_mtime_ns}" if path.is_file() else source
 
 
 def inputs(workshop: Workshop) -> dict[str, str]:
-    """SHA-256 of each source, and of the salt: what the corpus is made from besides settings and code."""
+    """The partitions, whose order decides which of two copies is the first, and a digest of the salt."""
     salt = hashlib.sha256(workshop.salt.encode()).hexdigest()
-    return {"salt": salt, **{name: digest(source) for name, source in sources(workshop).items()}}
+    return {"salt": salt, "partitions": ", ".join(sources(workshop))}
+
+
+def described(workshop: Workshop) -> list[Source]:
+    """Every source as a release names it."""
+    return [_described(source) for source in sources(workshop).values()]
+
+
+def _described(source: str) -> Source:
+    path = Path(source)
+    return Source(path.name if path.is_file() else source, digest(source), path.stat().st_size if path.is_file() else 0)
 
 
 def digest(source: str) -> str:
@@ -48,10 +71,11 @@ def is_demo(workshop: Workshop) -> bool:
 
 
 def in_inbox(workshop: Workshop) -> dict[str, str]:
-    """The sources in the inbox folder by their partition."""
+    """The sources in the inbox folder by their partition, but for those that were refused as they are now."""
     waiting = sorted(workshop.inbox.iterdir()) if workshop.inbox.is_dir() else []
-    found = [str(path.resolve()) for path in waiting if _is_source(path)]
-    return _distinct(found)
+    named = _distinct([str(path.resolve()) for path in waiting if _is_source(path)])
+    left_out = refused.refused(workshop, "reddit")
+    return {name: source for name, source in named.items() if left_out.get(name, {}).get("token") != token(source)}
 
 
 def _distinct(found: list[str]) -> dict[str, str]:

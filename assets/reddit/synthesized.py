@@ -6,10 +6,10 @@ import polars as pl
 
 from assets.reddit.labelled import Make, judged, named, unsure, verdict
 from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
 from corpusmith.curate.privacy import scrub
-from corpusmith.settings import Reddit
 from corpusmith.work.plan import canonical, seeds
 from corpusmith.work.produce import Maker
 

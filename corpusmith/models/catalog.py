@@ -145,6 +145,13 @@ def of_role(role: Role) -> list[Entry]:
     return [found for found in catalog().values() if found.role == role]
 
 
+def known(model: str) -> bool:
+    """Whether a setting names a model of the catalog, by name or repository, or one that ships with the project."""
+    named = model.rpartition(":")[2]  # llm:<model>
+    every = {name for found in catalog().values() for name in (found.name, found.repository)}
+    return named in every or named == house.PREFIX.rstrip("/") or named in house.names()
+
+
 Where = tuple[str, ...]
 
 

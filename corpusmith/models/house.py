@@ -30,8 +30,7 @@ def folder(name: str) -> Path:
     """The folder of a shipped model: ``house/emotion-judge`` or ``emotion-judge``. Raises ModelError: no such model."""
     found = HOUSE / name.removeprefix(PREFIX)
     if not is_model(found):
-        known = ", ".join(PREFIX + model.name for model in _folders())
-        raise ModelError(f"{name} is no house model that lies in {HOUSE}; there are: {known or 'none'}")
+        raise ModelError(f"{name} is no house model that lies in {HOUSE}; there are: {', '.join(names()) or 'none'}")
     return found
 
 
@@ -70,6 +69,11 @@ def variant_of(weights: Path) -> str | None:
 def shipped() -> list[dict[str, Any]]:
     """Every house model: name, revision, bytes, and what was measured of it (the plain numbers of its metrics.json)."""
     return [_described(model) for model in _folders()]
+
+
+def names() -> list[str]:
+    """The house models by name, such as ``house/clip``."""
+    return [PREFIX + model.name for model in _folders()]
 
 
 def _folders() -> list[Path]:

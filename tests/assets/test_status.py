@@ -5,10 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.registry import load
 from assets.resources import Workshop
 from assets.status import status
 from corpusmith.errors import LedgerError, ReleaseError
-from corpusmith.settings import load
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.registry import load
 from corpusmith.errors import SettingsError
-from corpusmith.settings import load
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -10,9 +10,9 @@ from assets.asset import corpus_asset
 from assets.portraits.graph import GENERATORS
 from assets.reddit.graph import DUMPS
 from assets.reddit.sources import in_inbox
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.errors import BalanceError, LedgerError
-from corpusmith.settings import load
 from dagster_project import schedules
 from dagster_project.definitions import definitions
 

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 
 from assets.portraits import curated, sources
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.drawings import canvas, portraits
 from corpusmith.errors import ModelError
 from corpusmith.models.images import png
-from corpusmith.settings import load
 
 
 def test_the_first_annotator_that_can_tell_counts_the_faces(tmp_path):

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from assets.portraits import earlier
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.curate.image_quality import Inspector
 from corpusmith.drawings import portraits
 from corpusmith.models.images import png
 from corpusmith.models.perceivers import Embedder
-from corpusmith.settings import load
 
 
 @pytest.fixture

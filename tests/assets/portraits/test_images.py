@@ -9,9 +9,9 @@ import pytest
 from assets.portraits import images
 from assets.portraits.curated import curate
 from assets.portraits.prompts import prompts
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.models.images import IMAGES
-from corpusmith.settings import load
 
 
 class RefusesSadness:

@@ -9,10 +9,10 @@ import pytest
 from assets.portraits import makers
 from assets.portraits.annotations import SAID
 from assets.portraits.scores import counted, of_perceivers
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.models.chat import ServerChat
 from corpusmith.models.perceivers import VisionChat
-from corpusmith.settings import load
 
 CURATED = pl.LazyFrame(
     {

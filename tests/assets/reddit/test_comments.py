@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from assets.reddit import comments
-from corpusmith.settings import load
+from assets.registry import load
 from corpusmith.work.ledger import Ledger
 
 SALT = "salt"

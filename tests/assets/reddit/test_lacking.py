@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.reddit.lacking import Quota, counts, fill, lacking, to_ask, wanted
+from assets.reddit.settings import Balanced
 from corpusmith.emotions import EMOTIONS
-from corpusmith.settings import Balanced
 
 SAMPLE = {"target": pl.String, "number": pl.Int64, "verdict": pl.String}
 

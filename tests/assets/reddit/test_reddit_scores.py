@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from assets.reddit import scores
+from assets.registry import load
 from corpusmith.emotions import EMOTIONS
 from corpusmith.score.hidden_states import HiddenStates
 from corpusmith.score.scores import SCORES
-from corpusmith.settings import load
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 

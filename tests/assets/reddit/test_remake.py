@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from assets.reddit.remake import remaker
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.errors import SourceError, UserError
-from corpusmith.settings import load
 
 
 def test_a_row_of_another_model_is_refused_with_the_makers_that_are_here(tmp_path):

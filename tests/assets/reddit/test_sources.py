@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from assets.reddit.sources import in_inbox, is_demo, sources
+from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
-from corpusmith.settings import load
 
 
 def workshop(home, *source):

@@ -1,0 +1,49 @@
+"""The portraits corpus as one value: what it is made of, what must hold of it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+import validation.portraits
+from assets.corpus import Content, Corpus
+from assets.portraits import card, makers, rows, sources
+from assets.portraits.images import all_of
+from assets.portraits.preview import preview
+from assets.portraits.remake import remaker
+from assets.portraits.settings import Portraits
+from assets.resources import Workshop
+
+
+def content(
+    workshop: Workshop, images: dict[str, pl.LazyFrame], curated: pl.LazyFrame, annotations: pl.LazyFrame
+) -> Content:
+    """The fit portraits with what annotators see in them, and the others with their images."""
+    every = all_of(images, workshop.settings.portraits)
+    return Content(rows.released(every, curated, annotations), rows.rejected(every, curated), rows.made(curated))
+
+
+def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
+    """Who draws and who looks."""
+    here = makers.all_of(workshop.settings.portraits).values()
+    return {maker.fingerprint: maker.provenance for maker in here}
+
+
+CORPUS = Corpus(
+    name="portraits",
+    settings=Portraits,
+    graph="assets.portraits.graph",
+    tables=("images", "curated", "annotations"),
+    content=content,
+    scores=("generator_scores", "perceiver_scores"),
+    suite=validation.portraits,
+    card=lambda workshop: card.card(workshop.settings.portraits),
+    remaker=remaker,
+    preview=preview,
+    makers=provenance,
+    inputs=sources.inputs,
+    ready=sources.ready,
+    partitions=sources.partitions,
+)

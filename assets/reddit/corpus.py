@@ -1,0 +1,64 @@
+"""The Reddit corpus as one value: what it is made of, what must hold of it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+import validation.reddit
+from assets.corpus import Content, Corpus
+from assets.reddit import comments as cleaning
+from assets.reddit import makers, rejected, sources
+from assets.reddit.card import CARD, DEMO
+from assets.reddit.preview import preview
+from assets.reddit.remake import remaker
+from assets.reddit.settings import Reddit
+from assets.resources import Workshop
+from corpusmith.release.inputs import CardText
+
+
+def content(
+    workshop: Workshop,
+    comments: pl.LazyFrame,
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    synthesized: pl.LazyFrame,
+    balanced: pl.LazyFrame,
+) -> Content:
+    """The balanced rows, and everything that did not come among them."""
+    stages = [labelled, rewritten, synthesized]
+    return Content(balanced, rejected.rejected(comments, stages, balanced), rejected.made(comments, stages))
+
+
+def card(workshop: Workshop) -> CardText:
+    """The words for a release of people's comments, or of the demo dump."""
+    return DEMO if sources.is_demo(workshop) else CARD
+
+
+def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
+    """Who cleans, judges and writes."""
+    models = workshop.settings.reddit.models
+    here = [makers.judge(models), makers.rewriter(models), makers.generator(models)]
+    curation = {"model": "corpusmith/curate", "revision": cleaning.CURATION}
+    return {cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}}
+
+
+CORPUS = Corpus(
+    name="reddit",
+    settings=Reddit,
+    graph="assets.reddit.graph",
+    tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
+    content=content,
+    scores=("probes", "zero_shot"),
+    suite=validation.reddit,
+    card=card,
+    remaker=remaker,
+    preview=preview,
+    makers=provenance,
+    sources=sources.described,
+    inputs=sources.inputs,
+    partitions=sources.partitions,
+    arrivals=sources.arrivals,
+)

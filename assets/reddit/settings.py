@@ -1,0 +1,98 @@
+"""The settings of the Reddit corpus: its table in params.yaml, as typed data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Table
+
+Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
+
+
+class Demo(Table):
+    """The dump that the project writes itself."""
+
+    comments: Annotated[int, Field(ge=100)]
+    seed: int
+
+
+class Comments(Table):
+    """Which comments are fit at all."""
+
+    min_words: Count
+    max_characters: Count
+    nsfw: bool
+    jaccard: Share
+
+
+class Models(Table):
+    """Who labels, writes and is scored."""
+
+    judge: Model[str]
+    rewriter: Model[Writer]
+    generator: Model[Writer]
+    servers: Here[dict[str, str]]
+    probed: Model[Annotated[list[str], Field(min_length=1)]]
+
+
+class Labelled(Table):
+    """What the judge must be sure of."""
+
+    min_confidence: Share
+
+
+class Rewritten(Table):
+    """How much is rewritten, and what a rewrite must keep."""
+
+    share: Share
+    min_content_kept: Share
+    rounds: Count
+
+
+class Synthesized(Table):
+    """How the rest is written."""
+
+    examples: Count
+    max_overlap_words: Count
+    rounds: Count
+
+
+class Balanced(Table):
+    """How many rows of each emotion, and how they are split."""
+
+    rows_per_emotion: Count | None
+    tolerance: Share
+    validation: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _some_train(self) -> Balanced:
+        if not 0 < self.validation + self.test < 1:
+            raise ValueError("validation and test together must be more than 0 and less than 1: the rest is train")
+        return self
+
+
+class Scores(Table):
+    """How the baselines are measured."""
+
+    epochs: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    zero_shot_rows: Count
+    bootstrap: Count
+
+
+class Reddit(CorpusSettings):
+    """The Reddit corpus."""
+
+    source: Here[list[str]]
+    text_column: str | None
+    demo: Demo
+    comments: Comments
+    models: Models
+    labelled: Labelled
+    rewritten: Rewritten
+    synthesized: Synthesized
+    balanced: Balanced
+    scores: Scores

@@ -1,0 +1,46 @@
+"""Partitions that came in by themselves and cannot be read: noted with their error, so that the others go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from assets.resources import Workshop
+from corpusmith.errors import UserError
+from corpusmith.release.folder import write_atomically
+
+
+@contextlib.contextmanager
+def unless_read(workshop: Workshop, corpus: str, partition: str, token: str) -> Iterator[None]:
+    """Notes the user's mistake that the body ends in, for the content that ``token`` stands for; forgets an old one."""
+    note = _folder(workshop, corpus) / f"{sha256(partition.encode()).hexdigest()[:32]}.json"
+    try:
+        yield
+    except UserError as error:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, json.dumps({"partition": partition, "token": token, "error": str(error)}))
+        raise
+    note.unlink(missing_ok=True)
+
+
+def refused(workshop: Workshop, corpus: str) -> dict[str, dict[str, str]]:
+    """What was noted of each partition of a corpus: the token of its content, and the error."""
+    found = dict[str, dict[str, str]]()
+    for path in sorted(_folder(workshop, corpus).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a note that cannot be read: it is tried again
+            note = json.loads(path.read_text())
+            found[note["partition"]] = note
+    return found
+
+
+def forget(workshop: Workshop, corpus: str) -> None:
+    """Every partition is tried again: somebody asks for the corpus, and shall hear what is wrong."""
+    shutil.rmtree(_folder(workshop, corpus), ignore_errors=True)
+
+
+def _folder(workshop: Workshop, corpus: str) -> Path:
+    return workshop.home / ".corpusmith" / "refused" / corpus

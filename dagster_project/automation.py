@@ -1,0 +1,111 @@
+"""When things run: a refresh of each corpus on a schedule, and a sensor for partitions that are new or changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import dagster as dg
+
+from assets import refused
+from assets.corpus import Corpus
+from assets.derived import partitioned
+from assets.resources import Workshop
+from corpusmith.errors import UserError
+from dagster_project.jobs import above_partitions, jobs, names, partitions_of
+
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a sensor remembers: how often it asked for runs, and by partition what stood for its content.
+
+    looked: at the last tick: what is the same at the next has settled. asked: when it was last asked for.
+    refreshed: when the corpus was last refreshed.
+    """
+
+    asks: int = 0
+    looked: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
+    refreshed: Mapping[str, str] = field(default_factory=dict)
+
+
+def schedule(corpus: Corpus) -> dg.ScheduleDefinition:
+    """Refreshes a corpus, with the partitions that are there; what is already made is not made again."""
+    return dg.ScheduleDefinition(
+        name=f"{corpus.name}_refresh",
+        job_name=corpus.name,
+        cron_schedule=corpus.schedule,
+        description="Refresh the corpus; what is already made is not made again.",
+    )
+
+
+def sensor(corpus: Corpus) -> dg.SensorDefinition | None:
+    """Makes what is new or changed among a corpus's partitions, then refreshes the corpus; None: it has none."""
+    arrivals = corpus.arrivals or corpus.partitions
+    if arrivals is None:
+        return None
+
+    def new_partitions(context: dg.SensorEvaluationContext, workshop: dg.ResourceParam[Workshop]) -> dg.SensorResult:
+        """Make what is new or changed among the partitions, then refresh the corpus."""
+        seen = Seen(**json.loads(context.cursor)) if context.cursor else Seen()
+        try:
+            now = dict(arrivals(workshop))
+        except UserError as error:
+            return dg.SensorResult(skip_reason=dg.SkipReason(str(error)))
+        left_out = [
+            f"{name} is left out: {note['error']}" for name, note in refused.refused(workshop, corpus.name).items()
+        ]
+        return _tick(corpus, context.instance, seen, now, left_out)
+
+    watched = [job for job in jobs(corpus) if job.name != names(corpus).publish]
+    return dg.sensor(name=f"{corpus.name}_partitions", jobs=watched, minimum_interval_seconds=30)(new_partitions)
+
+
+def _tick(
+    corpus: Corpus, instance: dg.DagsterInstance, seen: Seen, now: Mapping[str, str], left_out: Sequence[str]
+) -> dg.SensorResult:
+    """What is to be run now, or why nothing is; what is asked for is remembered with what stands for its content."""
+    named = names(corpus)
+    asked = {name: token for name, token in seen.asked.items() if name in now}
+    new = [name for name, token in now.items() if asked.get(name) != token]
+    unsettled = [name for name in new if seen.looked.get(name) != now[name]]
+    seen = replace(seen, looked=now, asked=asked)
+    if unsettled:
+        return _wait(seen, f"may still be written, looked at again at the next tick: {', '.join(unsettled)}", left_out)
+    running = {run.job_name for run in instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))}
+    if busy := [job.name for job in jobs(corpus) if job.name in running]:
+        return _wait(seen, f"{busy[0]} is running", left_out)
+    if new and named.plan and not _is_planned(corpus, instance):
+        return _ask(replace(seen, asks=seen.asks + 1), [("plan", named.plan, None)])
+    if new:
+        seen = replace(seen, asks=seen.asks + 1, asked={**asked, **{name: now[name] for name in new}})
+        add = [partitions_of(corpus).build_add_request(new)]
+        return _ask(seen, [(name, named.partitioned, name) for name in new], add)
+    made = instance.get_materialized_partitions(dg.AssetKey([corpus.name, next(iter(partitioned(corpus)))]))
+    if unmade := sorted(set(asked) - made):
+        return _wait(seen, f"not made: {', '.join(unmade)}", left_out)
+    if not asked or asked == seen.refreshed:
+        return _wait(seen, "nothing new", left_out)
+    return _ask(replace(seen, asks=seen.asks + 1, refreshed=asked), [("refresh", corpus.name, None)])
+
+
+def _ask(
+    seen: Seen, runs: Sequence[tuple[str, str, str | None]], partitions: Sequence[dg.AddDynamicPartitionsRequest] = ()
+) -> dg.SensorResult:
+    """Runs, each with a key that says which asking it is: Dagster starts none of a key that it has seen."""
+    requests = [
+        dg.RunRequest(f"{seen.asks} {what}", job_name=job, partition_key=partition) for what, job, partition in runs
+    ]
+    return dg.SensorResult(requests, dynamic_partitions_requests=list(partitions), cursor=json.dumps(asdict(seen)))
+
+
+def _wait(seen: Seen, why: str, left_out: Sequence[str]) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=dg.SkipReason("; ".join([why, *left_out])), cursor=json.dumps(asdict(seen)))
+
+
+def _is_planned(corpus: Corpus, instance: dg.DagsterInstance) -> bool:
+    """Whether everything that the partitions are made from was made."""
+    return all(instance.get_latest_materialization_event(key) for key in above_partitions(corpus))
