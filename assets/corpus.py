@@ -39,7 +39,7 @@ def always(workshop: Workshop) -> None:
     """Of a corpus that nothing could stop."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Corpus:
     """One corpus, as its folder declares it.
 

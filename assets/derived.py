@@ -78,7 +78,7 @@ def checks(corpus: Corpus) -> dg.AssetChecksDefinition:
         """Every expectation of the suite over what would be released, with the rows that fail it."""
         content = corpus.content(workshop, **tables)
         kept, refused = content.rows, without_images(content.rejected)
-        limits = corpus.suite.Limits.of(workshop.settings.of(corpus.name).model_dump(), content.made)
+        limits = corpus.suite.limits.of(workshop.settings.of(corpus.name).model_dump(), content.made)
         looked_at = {"rows": kept, "rejected": refused}
         report = checked(workshop, looked_at, limits, lambda: corpus.suite.validate(kept, refused, limits))
         yield from results(report, last)
@@ -87,7 +87,7 @@ def checks(corpus: Corpus) -> dg.AssetChecksDefinition:
         name=f"{corpus.name}_holds",
         specs=[
             dg.AssetCheckSpec(name, asset=last, blocking=True, description=sentence, additional_deps=others)
-            for name, sentence in sentences(corpus.suite.SENTENCES, corpus.suite.Limits()).items()
+            for name, sentence in sentences(corpus.suite.sentences, corpus.suite.limits()).items()
         ],
         ins={key.path[-1]: dg.AssetIn(key=key) for key in (*others, last)},
         can_subset=False,

@@ -18,31 +18,10 @@ ROW, LEFT, BAR = 22, 120, 380
 THUMBNAIL, SHEET_COLUMNS = SIDE, 6
 
 
-def picture(name: str, table: pl.LazyFrame) -> str | None:
-    """The pictures of the table of an asset, as images in Markdown; None where there is nothing to draw."""
-    drawn = [svg for svg in _drawn(name, table) if svg]
-    data = [base64.b64encode(svg.encode()).decode() for svg in drawn]
+def markdown(name: str, drawn: Sequence[str]) -> str | None:
+    """Pictures as images in Markdown; None where there is nothing to draw."""
+    data = [base64.b64encode(svg.encode()).decode() for svg in drawn if svg]
     return "\n\n".join(f"![{name}](data:image/svg+xml;base64,{one})" for one in data) or None
-
-
-def _drawn(name: str, table: pl.LazyFrame) -> list[str]:
-    match name:
-        case "probes":
-            return [probe_curve(table.collect())]
-        case "zero_shot":
-            return [confusion_matrix(table.collect(), "asked outright")]
-        case "generator_scores":
-            return [leaderboard(table.collect())]
-        case "perceiver_scores":
-            return [leaderboard(table.collect()), confusion_matrix(table.collect(), "shown the portraits")]
-        case "labelled" | "balanced":
-            return [class_balance(table)]
-        case "images":
-            return [contact_sheet(table)]
-        case "curated":
-            return [fates(table)]
-        case _:
-            return [reasons(table)] if "reasons" in table.collect_schema() else []
 
 
 def class_balance(table: pl.LazyFrame) -> str:
@@ -68,10 +47,10 @@ def fates(images: pl.LazyFrame) -> str:
     return _bars({name: [(rows.get((name, fate), 0), shades[fate]) for fate in shades] for name in names}, shades)
 
 
-def leaderboard(scores: pl.DataFrame) -> str:
+def leaderboard(table: pl.LazyFrame) -> str:
     """Scores with their 95 % intervals, the best first."""
     overall = pl.all_horizontal(pl.col("label", "degree", "other").is_null()) & (pl.col("metric") == "score")
-    best = scores.filter(overall).sort("value", "subject", descending=[True, False], nulls_last=True)
+    best = table.collect().filter(overall).sort("value", "subject", descending=[True, False], nulls_last=True)
     parts = [_text(LEFT + t * BAR, 14, f"{t:.1f}", "middle") for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
     parts += [_path(f"M{LEFT + t * BAR:.1f} 20v{best.height * ROW}", FAINT) for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
     for number, row in enumerate(best.drop_nulls("value").to_dicts()):
@@ -83,9 +62,9 @@ def leaderboard(scores: pl.DataFrame) -> str:
     return _svg(LEFT + BAR + 60, 28 + best.height * ROW, parts) if best.height else ""
 
 
-def probe_curve(scores: pl.DataFrame) -> str:
+def probe_curve(table: pl.LazyFrame) -> str:
     """Lines: accuracy of the probe by relative depth, one for each model and form, with the baselines dashed."""
-    accuracy = scores.filter((pl.col("metric") == "accuracy") & pl.col("label").is_null()).drop_nulls("value")
+    accuracy = table.collect().filter((pl.col("metric") == "accuracy") & pl.col("label").is_null()).drop_nulls("value")
     layers = accuracy.drop_nulls("depth").sort("subject", "form", "depth")
     shades = [*SHADES.values(), "#8b6bb1", "#c0605a", "#5aa9a3", "#999999"]
     lines = [
@@ -106,15 +85,15 @@ def probe_curve(scores: pl.DataFrame) -> str:
     return _svg(LEFT + BAR + 200, 226 + len(lines) * 18, parts)
 
 
-def confusion_matrix(scores: pl.DataFrame, how: str) -> str:
+def confusion_matrix(table: pl.LazyFrame) -> str:
     """A matrix for each subject: rows are what a sample shows, columns what was answered, "?" unreadable."""
-    counts = scores.filter(pl.col("metric") == "count")
+    counts = table.filter(pl.col("metric") == "count").collect()
     parts: list[str] = []
     top = width = 0.0
     for (subject,), part in counts.group_by("subject", maintain_order=True):
         cells = {(a, p): v for a, p, v in part.select("label", "predicted", "value").rows()}
         labels, columns = (part[name].unique(maintain_order=True).to_list() for name in ("label", "predicted"))
-        parts.append(_text(LEFT, top + 16, f"{subject}, {how}"))
+        parts.append(_text(LEFT, top + 16, str(subject)))
         parts += [_text(LEFT + i * 56 + 28, top + 36, p or "?", "middle") for i, p in enumerate(columns)]
         for row, actual in enumerate(labels):
             total = sum(cells.get((actual, p), 0) for p in columns) or 1

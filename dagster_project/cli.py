@@ -152,8 +152,7 @@ def validate(
         from validation import validate_release
 
         check_folder(target)
-        corpus = _corpus_in(directory)
-        report = validate_release(corpus.name, corpus.suite, directory, target)
+        report = validate_release(_corpus_in(directory).suite, directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
             _print_json({"success": report.success, "docs": str(target), "results": results})

@@ -12,8 +12,8 @@ import polars as pl
 from dagster_polars import PolarsParquetIOManager
 from pydantic import Field
 
-from assets.asset import BEGAN
-from assets.pictures import picture
+from assets import pictures
+from assets.asset import BEGAN, PICTURES
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -39,8 +39,10 @@ class Tables(PolarsParquetIOManager):
             temporary.unlink(missing_ok=True)
         table = pl.scan_parquet(str(path))
         seconds = time.perf_counter() - BEGAN.get()
-        group, name = context.asset_key.path
-        context.add_output_metadata(describe(name, table, seconds, self.sentences.get(group, {})))
+        metadata = describe(table, seconds, self.sentences.get(context.asset_key.path[0], {}))
+        if drawn := picture(context.asset_key, table):
+            metadata["picture"] = dg.MetadataValue.md(drawn)
+        context.add_output_metadata(metadata)
 
     def scan_df_from_path(self, path: UPath, context: dg.InputContext) -> pl.LazyFrame:
         """The table, lazily. (dagster-polars 0.27 still passes an argument that polars 2 has dropped.)"""
@@ -56,8 +58,8 @@ class Tables(PolarsParquetIOManager):
         return {}
 
 
-def describe(name: str, table: pl.LazyFrame, seconds: float, sentences: Mapping[str, str]) -> dict[str, Any]:
-    """Rows, columns, how fast they came, how many were rejected for which reason, and a picture."""
+def describe(table: pl.LazyFrame, seconds: float, sentences: Mapping[str, str]) -> dict[str, Any]:
+    """Rows, columns, how fast they came, and how many were rejected."""
     schema = table.collect_schema()
     rows = table.select(pl.len()).collect().item()
     metadata: dict[str, Any] = {
@@ -69,8 +71,12 @@ def describe(name: str, table: pl.LazyFrame, seconds: float, sentences: Mapping[
         ),
     }
     if "reasons" in schema:
-        rejected = table.filter(pl.col("verdict") == "rejected").select(pl.len()).collect().item()
+        rejected = table.filter(pl.col("reasons").list.len() > 0).select(pl.len()).collect().item()
         metadata |= {"kept": rows - rejected, "rejected": rejected}
-    if drawn := picture(name, table):
-        metadata["picture"] = dg.MetadataValue.md(drawn)
     return metadata
+
+
+def picture(key: dg.AssetKey, table: pl.LazyFrame) -> str | None:
+    """What the UI shows of an asset's table, as Markdown; None: nothing."""
+    by_default = [pictures.reasons] if "reasons" in table.collect_schema() else []
+    return pictures.markdown(key.path[-1], [draw(table) for draw in PICTURES.get(key) or by_default])

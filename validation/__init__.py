@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from validation.suite import Report, Suite
 
 
-def validate_release(corpus: str, suite: Suite, folder: Path, docs: Path | None = None) -> Report:
+def validate_release(suite: Suite, folder: Path, docs: Path | None = None) -> Report:
     """The suite of a corpus over a release folder, by the limits and counts of its manifest if it has one.
 
     Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
@@ -18,6 +18,6 @@ def validate_release(corpus: str, suite: Suite, folder: Path, docs: Path | None 
 
     rows, rejected, said = tables.released(folder)
     made = said.get("counts", {}).get("made")
-    params = said.get("params", {}).get(corpus)
-    limits = suite.Limits.of(params, made) if params else suite.Limits(made=made)
+    params = said.get("params", {}).get(suite.corpus)
+    limits = suite.limits.of(params, made) if params else suite.limits(made=made)
     return suite.validate(rows, rejected, limits, docs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -15,7 +14,7 @@ from corpusmith.emotions import EMOTIONS, POLARITY, VOCABULARIES
 from validation import tables
 from validation.image_facts import copies_across_splits, image_facts
 from validation.schema import DRAWN, GENERATED, PORTRAITS, PORTRAITS_REJECTED, PROBABILITIES
-from validation.suite import Report, Table, run, sentences
+from validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -91,22 +90,6 @@ class Limits:
         """The bounds in the settings of the corpus, as plain data (`portraits` of params.yaml)."""
         names = ("min_sharpness", "min_contrast", "one_face", "max_hash_distance")
         return cls(portraits["vocabulary"], *(portraits["curated"][name] for name in names), made=made)
-
-
-def validate(
-    rows: pl.LazyFrame, rejected: pl.LazyFrame | None = None, limits: Limits | None = None, docs: Path | None = None
-) -> Report:
-    """What became of each expectation over the rows of a release and, if given, over what was rejected.
-
-    The tables may have any columns: those that are missing or of another type fail ``schema`` and are read as null.
-    Images are read batch by batch; what their bytes say is told to Great Expectations in plain columns. With ``docs``,
-    it writes its Data Docs there.
-    """
-    limits = limits or Limits()
-    looked_at = _released(rows, limits)
-    if rejected is not None:
-        looked_at |= _rejected(rejected, rows, limits)
-    return run("portraits", looked_at, sentences(SENTENCES, limits), docs)
 
 
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
@@ -287,3 +270,6 @@ def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dic
     if limits.made is not None:
         found["counts"] = tables.counts(limits.made, "generator", kept, typed, "all_accounted")
     return found
+
+
+SUITE: Final = Suite("portraits", SENTENCES, Limits, _released, _rejected)

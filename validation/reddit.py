@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -14,7 +13,7 @@ from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
 from validation import tables
 from validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN
-from validation.suite import Report, Table, run, sentences
+from validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -89,25 +88,6 @@ class Limits:
         )
 
 
-def validate(
-    rows: pl.LazyFrame, rejected: pl.LazyFrame | None = None, limits: Limits | None = None, docs: Path | None = None
-) -> Report:
-    """What became of each expectation over the rows of a release and, if given, over what was rejected.
-
-    The tables may have any columns: those that are missing or of another type fail ``schema`` and are read as null.
-    With ``docs``, Great Expectations writes its Data Docs there.
-    """
-    limits = limits or Limits()
-    looked_at = _released(rows, limits)
-    if rejected is not None:
-        looked_at |= _rejected(rejected, rows)
-        if limits.made is not None:
-            every = (tables.conformed(rows, RELEASE), tables.conformed(rejected, REJECTED))
-            made = {origin: limits.made.get(origin, 0) for origin in ORIGINS}
-            looked_at["counts"] = tables.counts(made, "origin", *every, "all_accounted")
-    return run("reddit", looked_at, sentences(SENTENCES, limits), docs)
-
-
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
@@ -167,7 +147,7 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     }
 
 
-def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame) -> dict[str, Table]:
+def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
     from validation import expectations as own
@@ -189,7 +169,14 @@ def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame) -> dict[str, Table]:
         "rejected_author_hashed": gx.ExpectColumnValuesToMatchRegex(column="author", regex=HASH),
         "kept_or_rejected": gx.ExpectColumnValuesToBeInSet(column="released", value_set=[False]),
     }
-    return {
+    looked_at = {
         "rejected-columns": tables.columns(rejected, REJECTED, "rejected_schema"),
         "rejected": Table(texts.collect, expectations),
     }
+    if limits.made is not None:
+        made = {origin: limits.made.get(origin, 0) for origin in ORIGINS}
+        looked_at["counts"] = tables.counts(made, "origin", tables.conformed(rows, RELEASE), conformed, "all_accounted")
+    return looked_at
+
+
+SUITE: Final = Suite("reddit", SENTENCES, Limits, _released, _rejected)

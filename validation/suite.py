@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -57,30 +57,6 @@ class Report:
         return all(result.success for result in self.results)
 
 
-class Suite(Protocol):
-    """What must hold of a corpus: usually a module, with a sentence for each expectation and the bounds it keeps."""
-
-    @property
-    def SENTENCES(self) -> Mapping[str, str]:  # noqa: N802
-        """Every expectation in plain language, by its slug, with the names of Limits for numbers."""
-        ...
-
-    @property
-    def Limits(self) -> Any:  # noqa: N802
-        """The bounds: ``Limits()`` where no settings are known, else ``Limits.of(settings, made)``."""
-        ...
-
-    def validate(
-        self,
-        rows: pl.LazyFrame,
-        rejected: pl.LazyFrame | None = None,
-        limits: Any = None,
-        docs: Path | None = None,
-    ) -> Report:
-        """What became of each expectation over the rows and the rejected ones."""
-        ...
-
-
 @dataclass(frozen=True)
 class Table:
     """Some columns of a corpus, read when their turn comes, and what must hold of them.
@@ -90,6 +66,41 @@ class Table:
 
     rows: Callable[[], pl.DataFrame]
     expectations: Mapping[str, Expectation]
+
+
+def _nothing(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Any) -> dict[str, Table]:
+    """Of a corpus of whose rejected rows nothing must hold."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What must hold of a corpus.
+
+    sentences: every expectation in plain language by its slug, with the names of ``limits`` for numbers.
+    limits: the class of the bounds: ``limits()`` where no settings are known, else ``limits.of(settings, made)``.
+    released(rows, limits), rejected(rejected, rows, limits): what is looked at of the rows and of the rejected ones.
+    """
+
+    corpus: str
+    sentences: Mapping[str, str]
+    limits: Any
+    released: Callable[[pl.LazyFrame, Any], dict[str, Table]]
+    rejected: Callable[[pl.LazyFrame, pl.LazyFrame, Any], dict[str, Table]] = _nothing
+
+    def validate(
+        self, rows: pl.LazyFrame, rejected: pl.LazyFrame | None = None, limits: Any = None, docs: Path | None = None
+    ) -> Report:
+        """What became of each expectation over the rows of a release and, if given, over what was rejected.
+
+        The tables may have any columns: those that are missing or of another type fail the schema and are read as null.
+        With ``docs``, Great Expectations writes its Data Docs there.
+        """
+        limits = limits or self.limits()
+        looked_at = self.released(rows, limits)
+        if rejected is not None:
+            looked_at |= self.rejected(rejected, rows, limits)
+        return run(self.corpus, looked_at, sentences(self.sentences, limits), docs)
 
 
 def run(corpus: str, tables: Mapping[str, Table], sentences: Mapping[str, str], docs: Path | None = None) -> Report:

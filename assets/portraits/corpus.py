@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-import validation.portraits
 from assets.corpus import Content, Corpus
 from assets.portraits import card, makers, rows, sources
 from assets.portraits.images import all_of
@@ -15,6 +14,7 @@ from assets.portraits.preview import preview
 from assets.portraits.remake import remaker
 from assets.portraits.settings import Portraits
 from assets.resources import Workshop
+from validation.portraits import SUITE
 
 
 def content(
@@ -38,7 +38,7 @@ CORPUS = Corpus(
     tables=("images", "curated", "annotations"),
     content=content,
     scores=("generator_scores", "perceiver_scores"),
-    suite=validation.portraits,
+    suite=SUITE,
     card=lambda workshop: card.card(workshop.settings.portraits),
     remaker=remaker,
     preview=preview,

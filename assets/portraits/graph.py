@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.asset import corpus_asset
+from assets.pictures import confusion_matrix, contact_sheet, fates, leaderboard
 from assets.portraits import annotations as annotating
 from assets.portraits import curated as curating
 from assets.portraits import earlier, scores, sources
@@ -21,7 +22,7 @@ def prompts(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     return sources.prompts(workshop.settings.portraits).lazy()
 
 
-@corpus_asset(group="portraits", kinds={"pytorch", "huggingface"}, partitions_def=GENERATORS)
+@corpus_asset(group="portraits", kinds={"pytorch", "huggingface"}, pictures=[contact_sheet], partitions_def=GENERATORS)
 def images(
     context: dg.AssetExecutionContext, prompts: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]
 ) -> pl.LazyFrame:
@@ -29,7 +30,7 @@ def images(
     return generating.generate(prompts, context.partition_key, workshop.make)
 
 
-@corpus_asset(group="portraits", kinds={"polars", "pytorch"})
+@corpus_asset(group="portraits", kinds={"polars", "pytorch"}, pictures=[fates])
 def curated(
     prompts: pl.LazyFrame, images: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]
 ) -> pl.LazyFrame:
@@ -52,7 +53,7 @@ def annotations(
     return annotating.annotate(generating.all_of(images, settings), curated, said, workshop.make, settings)
 
 
-@corpus_asset(group="portraits", kinds={"polars"})
+@corpus_asset(group="portraits", kinds={"polars"}, pictures=[leaderboard])
 def generator_scores(
     images: dict[str, pl.LazyFrame],
     curated: pl.LazyFrame,
@@ -64,7 +65,7 @@ def generator_scores(
     return scores.of_generators(generating.all_of(images, settings), curated, annotations, workshop.make, settings)
 
 
-@corpus_asset(group="portraits", kinds={"pytorch"})
+@corpus_asset(group="portraits", kinds={"pytorch"}, pictures=[leaderboard, confusion_matrix])
 def perceiver_scores(
     images: dict[str, pl.LazyFrame],
     curated: pl.LazyFrame,

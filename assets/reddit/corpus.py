@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-import validation.reddit
 from assets.corpus import Content, Corpus
 from assets.reddit import comments as cleaning
 from assets.reddit import makers, rejected, sources
@@ -17,6 +16,7 @@ from assets.reddit.remake import remaker
 from assets.reddit.settings import Reddit
 from assets.resources import Workshop
 from corpusmith.release.inputs import CardText
+from validation.reddit import SUITE
 
 
 def content(
@@ -52,7 +52,7 @@ CORPUS = Corpus(
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
     scores=("probes", "zero_shot"),
-    suite=validation.reddit,
+    suite=SUITE,
     card=card,
     remaker=remaker,
     preview=preview,

@@ -5,6 +5,7 @@ import polars as pl
 
 from assets import refused
 from assets.asset import corpus_asset
+from assets.pictures import class_balance, confusion_matrix, probe_curve
 from assets.reddit import balanced as balancing
 from assets.reddit import comments as cleaning
 from assets.reddit import labelled as labelling
@@ -36,7 +37,7 @@ def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop
     return cleaning.deduplicate(every, workshop.settings.reddit.comments.jaccard)
 
 
-@corpus_asset(group="reddit", kinds={"polars", "pytorch"})
+@corpus_asset(group="reddit", kinds={"polars", "pytorch"}, pictures=[class_balance])
 def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Each fit comment with the probability of each of the seven emotions."""
     settings = workshop.settings.reddit
@@ -59,7 +60,7 @@ def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.Re
     return synthesis.synthesize(labelled, rewritten, writer, judge, workshop.make, settings)
 
 
-@corpus_asset(group="reddit", kinds={"polars"})
+@corpus_asset(group="reddit", kinds={"polars"}, pictures=[class_balance])
 def balanced(
     labelled: pl.LazyFrame,
     rewritten: pl.LazyFrame,
@@ -70,13 +71,13 @@ def balanced(
     return balancing.balance(labelled, rewritten, synthesized, workshop.settings.reddit.balanced)
 
 
-@corpus_asset(group="reddit", kinds={"pytorch"})
+@corpus_asset(group="reddit", kinds={"pytorch"}, pictures=[probe_curve])
 def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How well each layer of a frozen language model tells the emotions apart, beside simple baselines."""
     return scores.probes(balanced, workshop.make, workshop.settings.reddit)
 
 
-@corpus_asset(group="reddit", kinds={"pytorch"})
+@corpus_asset(group="reddit", kinds={"pytorch"}, pictures=[confusion_matrix])
 def zero_shot(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How often a language model that is simply asked names the emotion, and how often its answer can be read."""
     return scores.zero_shot(balanced, workshop.make, workshop.settings.reddit)

@@ -54,19 +54,19 @@ class CardText:
     tagline: str
     description: str
     licence: str
-    licence_short: str
-    licence_text: str
-    personal_data: str
-    language: tuple[str, ...]
-    task_categories: tuple[str, ...]
-    tags: tuple[str, ...]
     label: str
     labels: tuple[str, ...]
     origins: tuple[str, ...]
     stages: tuple[Stage, ...]
     columns: Mapping[str, str]
     reasons: Mapping[str, str]
-    limits: tuple[str, ...]
+    licence_short: str = ""
+    licence_text: str = ""
+    personal_data: str = ""
+    language: tuple[str, ...] = ("en",)
+    task_categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     origin: str = "origin"
     asked: str = "target"
     seen: str | None = None

@@ -20,9 +20,8 @@ def write(folder: Path, summary: Summary, release: Release) -> None:
     plots.mkdir()
     by = ["label", "origin"]
     balance = summary.balance.group_by(by, maintain_order=True).agg(pl.col("rows").sum())
-    named = {"label": release.text.label, "origin": release.text.origin}
-    balance.rename(named).write_csv(plots / "balance.csv")
-    summary.reasons.rename({"origin": release.text.origin}).write_csv(plots / "rejected.csv")
+    balance.write_csv(plots / "balance.csv")
+    summary.reasons.write_csv(plots / "rejected.csv")
     summary.depth.rename({"value": "accuracy"}).write_csv(plots / "depth.csv")
     summary.confusions.write_csv(plots / "confusions.csv")
 

@@ -1,19 +1,16 @@
 """What Dagster sees: groups, owners and checks, runs with their pictures, the schedule, the inbox sensor, retries."""
 
-import os
 from collections import Counter
 
 import dagster as dg
 import pytest
 
+from assets import registry
 from assets.asset import corpus_asset
-from assets.portraits.graph import GENERATORS
-from assets.reddit.graph import DUMPS
-from assets.reddit.sources import in_inbox
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.errors import BalanceError, LedgerError
-from dagster_project import schedules
+from dagster_project import automation
 from dagster_project.definitions import definitions
 
 STAGES = {"dumps", "comments", "labelled", "rewritten", "synthesized", "balanced", "probes", "zero_shot", "release"}
@@ -62,59 +59,9 @@ def test_the_runs_of_the_command_line_are_recorded_with_counts_and_pictures(buil
             assert metadata["picture"].value.startswith(f"![{name}](data:image/svg+xml;base64,")
 
 
-def test_the_schedule_refreshes_the_corpus():
-    assert schedules.reddit_weekly.job_name == "reddit"
-    assert isinstance(schedules.reddit_weekly(dg.build_schedule_context()), dg.RunRequest)
-
-
-def look(workshop: Workshop, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"workshop": workshop})
-    return schedules.reddit_inbox(context)
-
-
-def test_a_dump_in_the_inbox_is_read_and_then_the_corpus_refreshed(workshop):
-    instance = dg.DagsterInstance.ephemeral()
-    assert "no new dump" in look(workshop, instance).skip_reason.skip_message
-    workshop.inbox.mkdir()
-    dump = workshop.inbox / "RC_2020-01.ndjson"
-    dump.write_text("{}\n")
-    assert "still being written" in look(workshop, instance).skip_reason.skip_message
-    os.utime(dump, (1, 1))
-
-    first = look(workshop, instance)
-    [name] = in_inbox(workshop)
-    assert [(run.job_name, run.partition_key) for run in first.run_requests] == [("reddit_dumps", name)]
-    instance.add_dynamic_partitions(DUMPS.name, [name])
-    assert "not read yet" in look(workshop, instance, first.cursor).skip_reason.skip_message
-
-    instance.report_runless_asset_event(dg.AssetMaterialization(["reddit", "dumps"], partition=name))
-    second = look(workshop, instance, first.cursor)
-    assert [run.job_name for run in second.run_requests] == ["reddit"]
-    assert "no new dump" in look(workshop, instance, second.cursor).skip_reason.skip_message
-
-
-def test_a_generator_that_is_new_in_the_settings_is_asked_and_then_the_corpus_refreshed(workshop):
-    instance = dg.DagsterInstance.ephemeral()
-    prompts, images = dg.AssetKey(["portraits", "prompts"]), dg.AssetKey(["portraits", "images"])
-    wanted = workshop.settings.portraits.generators
-
-    def look(cursor: str | None = None) -> dg.SensorResult:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"workshop": workshop})
-        return schedules.portraits_generators(context)
-
-    assert [run.job_name for run in look().run_requests] == ["portraits_prompts"]
-    instance.report_runless_asset_event(dg.AssetMaterialization(prompts))
-    first = look()
-    assert [(run.job_name, run.partition_key) for run in first.run_requests] == [
-        ("portraits_images", name) for name in wanted
-    ]
-    instance.add_dynamic_partitions(GENERATORS.name, wanted)
-    assert "not made yet" in look(first.cursor).skip_reason.skip_message
-    for name in wanted:
-        instance.report_runless_asset_event(dg.AssetMaterialization(images, partition=name))
-    second = look(first.cursor)
-    assert [run.job_name for run in second.run_requests] == ["portraits"]
-    assert "no new generator" in look(second.cursor).skip_reason.skip_message
+@pytest.mark.parametrize("corpus", registry.corpora().values(), ids=lambda corpus: corpus.name)
+def test_every_corpus_is_refreshed_on_a_schedule(corpus):
+    assert automation.schedule(corpus).job_name == corpus.name
 
 
 def times_tried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from portraits_corpus import PARAMS, portraits
 
-import validation
 from corpusmith.curate import hamming
 from corpusmith.curate.images import opened
 from corpusmith.release.inputs import Release
@@ -17,7 +16,7 @@ from corpusmith.release.write import write_release
 from validation import image_facts as looked
 from validation import validate_release
 from validation.image_facts import copies_across_splits, image_facts
-from validation.portraits import SENTENCES, Limits, validate
+from validation.portraits import SENTENCES, SUITE, Limits
 from validation.schema import IMAGE
 from validation.suite import Report
 
@@ -118,7 +117,7 @@ def planted(good: Release) -> Planted:
 
 @pytest.fixture(scope="module")
 def found(planted: Planted) -> dict[str, set[str]]:
-    return failed(validate(planted.rows.lazy()))
+    return failed(SUITE.validate(planted.rows.lazy()))
 
 
 ROW_FAULTS = """values_present decodes size_as_stated mode_as_stated not_blank hash_matches no_copies_across_splits
@@ -159,24 +158,23 @@ def entangled(good: Release) -> Planted:
 
 
 def test_what_belongs_together_and_differs_is_named(entangled: Planted) -> None:
-    found = failed(validate(entangled.rows.lazy()))
+    found = failed(SUITE.validate(entangled.rows.lazy()))
     assert found.pop("seed_from_key")  # of the row that took another's key
     assert found == entangled.breaks | {"key_recomputes": entangled.breaks["key_recomputes"] | found["key_unique"]}
 
 
 def test_a_good_release_holds_and_its_limits_come_from_its_manifest(good: Release, tmp_path: Path) -> None:
     write_release(good, tmp_path / "portraits")
-    report = validate_release("portraits", tmp_path / "portraits")
+    report = validate_release(SUITE, tmp_path / "portraits")
     assert failed(report) == {}
     assert [result.name for result in report.results] == list(SENTENCES)
     assert "at least as sharp as 50" in next(r.sentence for r in report.results if r.name == "sharp")
-    assert validation.suite_of("portraits").validate is validate
 
 
 def test_faults_of_whole_tables_are_found(good: Release) -> None:
     rows, rejected = good.rows.collect(), good.rejected.drop("image").collect()
     shy = rows.filter((pl.col("emotion") != "worry") & (pl.col("split") != "test")).with_columns(raw=pl.lit("x"))
-    found = failed(validate(shy.drop("faces").lazy(), rejected.lazy(), Limits(made=good.made)))
+    found = failed(SUITE.validate(shy.drop("faces").lazy(), rejected.lazy(), Limits(made=good.made)))
     assert found["schema"] == {"raw", "faces"}
     assert found["kept_in_balance"] == {"worry"}
     assert "splits_filled" in found
@@ -200,7 +198,7 @@ def test_faults_of_rejected_rows_are_found(good: Release) -> None:
         prompt_id=pl.when(at == 4).then(pl.lit("happy-999")).otherwise("prompt_id"),
         raw=pl.lit("x"),
     )
-    found = failed(validate(rows.lazy(), faulty.lazy()))
+    found = failed(SUITE.validate(rows.lazy(), faulty.lazy()))
     assert found["rejected_schema"] == {"raw"}
     assert found["rejected_reasons_known"] == set(keys[:2])
     assert found["kept_or_rejected"] == {kept}
@@ -209,7 +207,7 @@ def test_faults_of_rejected_rows_are_found(good: Release) -> None:
 
 
 def test_released_images_of_rejected_rows_are_no_fault(good: Release) -> None:
-    assert failed(validate(good.rows, good.rejected)) == {}
+    assert failed(SUITE.validate(good.rows, good.rejected)) == {}
 
 
 def test_faces_that_only_hash_alike_are_no_copies(good: Release) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
 from validation import validate_release
-from validation.reddit import SENTENCES, Limits, validate
+from validation.reddit import SENTENCES, SUITE, Limits
 from validation.suite import Report
 
 Fault = Callable[[pl.DataFrame], tuple[pl.DataFrame, set[str]]]
@@ -181,7 +181,7 @@ RELEASED = [
 @pytest.mark.parametrize(("name", "fault"), RELEASED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(RELEASED)])
 def test_a_planted_fault_fails_just_its_expectation_and_is_named(valid: pl.DataFrame, name: str, fault: Fault) -> None:
     rows, keys = fault(valid)
-    report = validate(rows.lazy())
+    report = SUITE.validate(rows.lazy())
     assert set(failed(report)) == {name}
     assert keys <= failed(report)[name]
     assert not report.success
@@ -192,7 +192,7 @@ def test_a_corpus_in_which_all_holds_passes_every_expectation(
 ) -> None:
     made = dict((valid["origin"].value_counts()).rows())
     made["natural"] += len(valid_rejected)
-    report = validate(valid.lazy(), valid_rejected.lazy(), Limits(made=made))
+    report = SUITE.validate(valid.lazy(), valid_rejected.lazy(), Limits(made=made))
     assert report.success, failed(report)
     assert [result.name for result in report.results] == list(SENTENCES)
     assert all(result.failing == 0 and result.keys == () for result in report.results)
@@ -221,32 +221,32 @@ def test_a_fault_among_the_rejected_fails_just_its_expectation_and_is_named(
         .alias(column)
         for column, value in values.items()
     )
-    assert failed(validate(valid.lazy(), rows.lazy())) == {name: {"raw"} if name == "rejected_schema" else {key}}
+    assert failed(SUITE.validate(valid.lazy(), rows.lazy())) == {name: {"raw"} if name == "rejected_schema" else {key}}
 
 
 def test_a_row_that_is_released_and_rejected_is_named(valid: pl.DataFrame, valid_rejected: pl.DataFrame) -> None:
     key = valid["key"][3]
     rejected = put(valid_rejected, valid_rejected["key"][0], key=key)
-    assert failed(validate(valid.lazy(), rejected.lazy())) == {"kept_or_rejected": {key}}
+    assert failed(SUITE.validate(valid.lazy(), rejected.lazy())) == {"kept_or_rejected": {key}}
 
 
 def test_a_lost_row_is_noticed_by_its_origin(valid: pl.DataFrame, valid_rejected: pl.DataFrame) -> None:
     made = dict(valid["origin"].value_counts().rows())
-    report = validate(valid.lazy(), valid_rejected.lazy(), Limits(made={**made, "natural": made["natural"] + 21}))
+    report = SUITE.validate(valid.lazy(), valid_rejected.lazy(), Limits(made={**made, "natural": made["natural"] + 21}))
     assert failed(report) == {"all_accounted": {"natural"}}
 
 
 def test_a_table_without_rows_does_not_pass(valid: pl.DataFrame) -> None:
-    assert not validate(valid.clear().lazy()).success
+    assert not SUITE.validate(valid.clear().lazy()).success
 
 
 def test_limits_are_kept_exactly(valid: pl.DataFrame) -> None:
-    assert validate(valid.lazy(), limits=Limits(min_confidence=0.7)).success
-    assert set(failed(validate(valid.lazy(), limits=Limits(min_confidence=0.71)))) == {"confident"}
+    assert SUITE.validate(valid.lazy(), limits=Limits(min_confidence=0.7)).success
+    assert set(failed(SUITE.validate(valid.lazy(), limits=Limits(min_confidence=0.71)))) == {"confident"}
 
 
 def test_many_failing_rows_are_counted_and_the_first_twenty_named(valid: pl.DataFrame) -> None:
-    report = validate(valid.with_columns(language=pl.lit("de"), author=pl.lit("jane")).lazy())
+    report = SUITE.validate(valid.with_columns(language=pl.lit("de"), author=pl.lit("jane")).lazy())
     found = {result.name: result for result in report.results if not result.success}
     assert {name: (result.failing, len(result.keys)) for name, result in found.items()} == {
         "language_english": (len(valid), 20),
@@ -262,7 +262,7 @@ def test_the_order_of_rows_does_not_matter(valid: pl.DataFrame, seed: int) -> No
     for fault in (personal_data_of_a_source, a_rewrite_away_from_its_source, a_rare_emotion, an_unknown_emotion):
         faulty, _ = fault(faulty)
     shuffled = faulty.sample(fraction=1, shuffle=True, seed=seed)
-    assert validate(shuffled.lazy()) == validate(faulty.lazy())
+    assert SUITE.validate(shuffled.lazy()) == SUITE.validate(faulty.lazy())
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def text_of(page: Path) -> str:
 def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
     release: Path, valid: pl.DataFrame
 ) -> None:
-    assert validate_release("reddit", release).success
+    assert validate_release(SUITE, release).success
     reddit = {
         "balanced": {"tolerance": 0.02},
         "comments": {"min_words": 6, "jaccard": 0.8},
@@ -295,7 +295,7 @@ def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
     }
     manifest = {"params": {"reddit": reddit}, "counts": {"made": {"natural": 1, "rewritten": 105, "synthetic": 105}}}
     (release / "manifest.json").write_text(json.dumps(manifest))
-    assert failed(validate_release("reddit", release)) == {
+    assert failed(validate_release(SUITE, release)) == {
         "words": set(valid.filter(pl.col("text").str.split(" ").list.len() < 6)["key"].sort().head(20)),
         "all_accounted": {"natural"},
     }
@@ -308,7 +308,8 @@ def test_data_docs_name_what_failed_and_where(release: Path, tmp_path: Path) -> 
     rows.write_parquet(shard)
     docs = tmp_path / "docs"
     for _ in range(2):
-        assert set(failed(validate_release("reddit", release, docs))) == {"no_personal_data", "emotion_known"}
+        report = validate_release(SUITE, release, docs)
+        assert set(failed(report)) == {"no_personal_data", "emotion_known"}
     assert (docs / "index.html").is_file()
     pages = " ".join(text_of(page) for page in (docs / "validations").rglob("*.html"))
     unsaid = {name for name, sentence in SENTENCES.items() if sentence.partition("{")[0] not in pages}
@@ -325,7 +326,7 @@ def test_data_docs_run_and_load_nothing(release: Path, tmp_path: Path) -> None:
         pl.col("text").replace(rows["text"].filter(rows["text"].is_duplicated())[0], hostile)
     ).write_parquet(shard)
     docs = tmp_path / "docs"
-    assert set(failed(validate_release("reddit", release, docs))) == {"text_unique"}
+    assert set(failed(validate_release(SUITE, release, docs))) == {"text_unique"}
     pages = [page.read_text() for page in docs.rglob("*.html")]
     assert any(html.escape(hostile) in page for page in pages)
     assert not any("<script>alert" in page for page in pages)
@@ -336,16 +337,16 @@ def test_a_file_that_does_not_say_its_split_is_refused(release: Path) -> None:
     shard = release / "data" / "train-00000-of-00002.parquet"
     shard.rename(shard.with_name("rows.parquet"))
     with pytest.raises(ReleaseError, match=r"rows\.parquet: expected a name like train-00000"):
-        validate_release("reddit", release)
+        validate_release(SUITE, release)
 
 
 def test_a_file_with_rows_of_another_split_is_refused(release: Path) -> None:
     shard = release / "data" / "train-00000-of-00002.parquet"
     shard.rename(shard.with_name("test-00002-of-00003.parquet"))
     with pytest.raises(ReleaseError, match="holds rows of the split 'train'"):
-        validate_release("reddit", release)
+        validate_release(SUITE, release)
 
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="is no release"):
-        validate_release("reddit", tmp_path)
+        validate_release(SUITE, tmp_path)

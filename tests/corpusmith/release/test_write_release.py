@@ -13,6 +13,7 @@ from corpusmith.release.folder import restore
 from corpusmith.release.write import write_release
 from corpusmith.score.scores import SCORES
 from validation import validate_release
+from validation.reddit import SUITE
 from validation.schema import RELEASE, schema
 
 
@@ -69,7 +70,7 @@ def test_the_validation_of_the_corpus_reads_its_limits_from_the_manifest(release
         "labelled": {"min_confidence": 0.4},
     }
     write_release(replace(reddit(12), params={"reddit": params}), tmp_path / "reddit")
-    results = {result.name: result.success for result in validate_release("reddit", tmp_path / "reddit").results}
+    results = {result.name: result.success for result in validate_release(SUITE, tmp_path / "reddit").results}
     assert results["schema"]
     assert results["key_recomputes"]
     assert results["all_accounted"]

@@ -1,0 +1,148 @@
+"""The squares of the first numbers: a whole corpus in one file, as somebody outside the project would write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+
+from assets.asset import corpus_asset
+from assets.corpus import Content, Corpus
+from assets.resources import Workshop
+from assets.samples import make
+from corpusmith.release.inputs import CardText, Stage
+from corpusmith.score.scores import Measurement, table
+from corpusmith.settings import CorpusSettings, Count
+from corpusmith.work.plan import canonical, fingerprint, keys
+from validation.schema import Column
+from validation.suite import Suite, Table
+from validation.tables import columns
+
+PARTS = dg.DynamicPartitionsDefinition(name="numbers_squares")
+WHOLE, TEXT = Column(pl.Int64(), "A whole number."), Column(pl.String(), "A word.")
+COLUMNS = {"key": TEXT, "n": WHOLE, "square": WHOLE, "parity": TEXT, "size": TEXT, "plan": TEXT, "fingerprint": TEXT}
+ROWS, REJECTED = COLUMNS | {"split": TEXT}, COLUMNS | {"reasons": Column(pl.List(pl.String()), "Why not.")}
+SENTENCES = {"schema": "The columns are those of the corpus.", "square_known": "No square is above {highest}."}
+
+
+class Numbers(CorpusSettings):
+    """How many numbers, up to which square, in which parts."""
+
+    count: Count
+    highest: Count
+    parts: list[str]
+
+
+class Squares:
+    """Squares ``n``; it fails at 13."""
+
+    name, inputs, batch_rows = "squares", ("n",), 8
+    schema = pa.schema({"square": pa.int64()})
+    provenance: ClassVar = {"model": "arithmetic", "revision": "1"}
+    fingerprint = fingerprint("squares", "arithmetic", "1", {})
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        if 13 in rows["n"].to_pylist():
+            raise ValueError("13 is not squared")
+        return pa.record_batch([pa.array([n * n for n in rows["n"].to_pylist()])], schema=self.schema)
+
+
+@corpus_asset(group="numbers", kinds={"polars"})
+def plan(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """The numbers from one."""
+    return pl.LazyFrame({"n": range(1, workshop.settings.numbers.count + 1)})
+
+
+@corpus_asset(group="numbers", kinds={"polars"}, partitions_def=PARTS)
+def squares(context, plan: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """The squares of the odd or of the even numbers."""
+    return workshop.make(plan.filter(pl.col("n") % 2 == ["even", "odd"].index(context.partition_key)), Squares())
+
+
+@corpus_asset(group="numbers", kinds={"polars"})
+def curated(squares: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """Every square, rejected where it is too high."""
+    every = pl.concat([part.with_columns(parity=pl.lit(name)) for name, part in sorted(squares.items())])
+    high = pl.col("square") > workshop.settings.numbers.highest
+    return every.with_columns(
+        plan=canonical(("n",)),
+        size=pl.when(pl.col("n") > 15).then(pl.lit("large")).otherwise(pl.lit("small")),
+        fingerprint=pl.lit(Squares.fingerprint),
+        split=pl.when(pl.col("n") % 5 == 0).then(pl.lit("test")).otherwise(pl.lit("train")),
+        reasons=pl.when(high).then(pl.lit(["high"])).otherwise(pl.lit([], pl.List(pl.String))),
+    )
+
+
+@corpus_asset(group="numbers", kinds={"polars"})
+def mean(curated: pl.LazyFrame) -> pl.LazyFrame:
+    """The mean square."""
+    found = curated.select(pl.col("square").mean(), pl.len()).collect().row(0)
+    measured = Measurement("mean", "all", "arithmetic", "1", {}, "numbers")
+    return table([{**measured.row, "metric": "mean", "value": found[0], "n": found[1]}]).lazy()
+
+
+def content(workshop: Workshop, curated: pl.LazyFrame) -> Content:
+    """Low squares are released, high ones rejected."""
+    high = pl.col("reasons").list.len() > 0
+    made = dict(curated.group_by("parity").len().sort("parity").collect().iter_rows())
+    return Content(curated.filter(~high).select(*ROWS), curated.filter(high).select(*REJECTED), made)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What must hold."""
+
+    highest: int = 0
+    made: Any = None
+
+    @classmethod
+    def of(cls, settings: Any, made: Any = None) -> Limits:
+        return cls(settings["highest"], made)
+
+
+def released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
+    import great_expectations.expectations as gx
+
+    low = {"square_known": gx.ExpectColumnValuesToBeBetween(column="square", max_value=limits.highest)}
+    return {"columns": columns(rows, ROWS, "schema"), "rows": Table(rows.select("key", "square").collect, low)}
+
+
+def remade(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows made anew."""
+    n = rows.select(pl.col("plan").str.json_decode(pl.Struct({"n": pl.Int64})).struct.field("n"))
+    anew = n.insert_column(0, keys(n, Squares.fingerprint, ("n",)))
+    return anew.select("key").hstack(make(anew, Squares()))
+
+
+CARD = CardText(
+    title="Squares",
+    tagline="The squares of the first numbers.",
+    description="Numbers and their squares.",
+    licence="apache-2.0",
+    label="size",
+    labels=("small", "large"),
+    origin="parity",
+    origins=("even", "odd"),
+    asked="size",
+    stages=(Stage("curated", "High squares are rejected.", (), ("high",)),),
+    columns={name: column.sentence for name, column in {**ROWS, **REJECTED}.items()},
+    reasons={"high": "The square is too high."},
+)
+
+CORPUS = Corpus(
+    name="numbers",
+    settings=Numbers,
+    graph=__name__,
+    tables=("curated",),
+    content=content,
+    scores=("mean",),
+    suite=Suite("numbers", SENTENCES, Limits, released),
+    card=lambda workshop: CARD,
+    remaker=lambda workshop: remade,
+    preview=lambda workshop, rows: pl.DataFrame({"origin": "even", "text": "4", "verdict": "kept", "reasons": [[]]}),
+    makers=lambda workshop: {Squares.fingerprint: Squares.provenance},
+    partitions=lambda workshop: {part: Squares.fingerprint for part in workshop.settings.numbers.parts},
+)
