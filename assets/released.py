@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import ValidationError
 
 from assets.corpus import Corpus
 from assets.resources import Workshop
@@ -71,9 +72,11 @@ def as_released(corpus: Corpus, workshop: Workshop, manifest: Manifest, allowed:
             )
     try:
         table = corpus.settings.model_validate(laid)
-    except ValueError as error:
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise UserError(
-            f"the settings of {manifest.corpus} {manifest.version} are not those of this version of corpusmith: {error}"
+            f"the settings of {manifest.corpus} {manifest.version} are not those of this version of corpusmith: "
+            f"{corpus.name}.{wrong!r}; use the version that the manifest names"
         ) from None
     return dataclasses.replace(workshop, settings=workshop.settings.model_copy(update={corpus.name: table}))
 

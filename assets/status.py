@@ -8,22 +8,23 @@ from typing import Any
 
 import polars as pl
 
-from assets.resources import Workshop
+from assets import refused
 from corpusmith.errors import LedgerError
 from corpusmith.release import manifest
 from corpusmith.release.parquet import damage
 
 
-def status(workshop: Workshop) -> dict[str, Any]:
+def status(home: Path) -> dict[str, Any]:
     """The home, every shelf (fingerprint, rows, failed, rate) and every release (corpus, version, rows, path).
 
     Raises LedgerError or ReleaseError, which name the file that cannot be read.
     """
-    shelves = sorted((workshop.home / ".corpusmith" / "ledger").glob("*/maker.json"))
-    releases = sorted((workshop.home / "data").glob("*/manifest.json"))
+    shelves = sorted((home / ".corpusmith" / "ledger").glob("*/maker.json"))
+    releases = sorted((home / "data").glob("*/manifest.json"))
     return {
-        "home": str(workshop.home),
+        "home": str(home),
         "ledger": [_shelf(path.parent) for path in shelves],
+        "refused": refused.everywhere(home),
         "releases": [_release(path.parent) for path in releases],
     }
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from corpusmith.errors import UserError
+from dagster_project.terminal import Debug, Home, Json, out, print_json, told
 
 app = typer.Typer(help="Hand portraits to people, and read back what they say.", no_args_is_help=True)
 CORPUS: Final = "portraits"
 
-Home = Annotated[
-    Path | None,
-    typer.Option(envvar="CORPUSMITH_HOME", help="Where releases and ratings live. Default: the checkout, else here."),
-]
 Release = Annotated[Path | None, typer.Option(help="A release folder. Default: HOME/data/portraits.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @app.command("export")
@@ -36,12 +29,11 @@ def export(
 ) -> None:
     """Write the images of a release and a CSV for each rater to fill in: emotion, degree and quality."""
     from corpusmith.ingest.sheets import write_sheets
-    from dagster_project.cli import out, told
 
     with told(debug):
         count = write_sheets(_release(release, home), to, rater, images, seed)
         if as_json:
-            return _print_json({"folder": str(to), "images": count, "raters": rater})
+            return print_json({"folder": str(to), "images": count, "raters": rater})
         out.print(f"{count:,} images and {len(rater)} sheets: {to}", soft_wrap=True)
 
 
@@ -62,7 +54,6 @@ def import_(
     from corpusmith.ingest.sheets import keys
     from corpusmith.score.raters import rejected
     from dagster_project.build import check_writable
-    from dagster_project.cli import out, told
 
     with told(debug):
         place, folder = _home(home), _release(release, home)
@@ -83,7 +74,7 @@ def import_(
             "without_majority": opinions["emotion"].null_count(),
         }
         if as_json:
-            return _print_json(found)
+            return print_json(found)
         out.print(f"{found['ratings']:,} ratings read; {read.blank:,} rows are not filled in")
         for what, taken in read.scales.items():
             out.print(f"scale of {what}: {taken}", soft_wrap=True)
@@ -117,7 +108,3 @@ def _scale(text: str | None) -> tuple[float, float] | None:
     if not low < high < float("inf"):
         raise UserError(f"--scale {text!r}: expected the lowest and the highest number, such as 1,5")
     return low, high
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")

@@ -56,7 +56,7 @@ def sensor(corpus: Corpus) -> dg.SensorDefinition | None:
         except UserError as error:
             return dg.SensorResult(skip_reason=dg.SkipReason(str(error)))
         left_out = [
-            f"{name} is left out: {note['error']}" for name, note in refused.refused(workshop, corpus.name).items()
+            f"{name} is left out: {note['error']}" for name, note in refused.refused(workshop.home, corpus.name).items()
         ]
         return _tick(corpus, context.instance, seen, now, left_out)
 

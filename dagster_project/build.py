@@ -23,7 +23,7 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
     """
     began = time.monotonic()
     check_writable(workshop.home)
-    refused.forget(workshop, corpus.name)
+    refused.forget(workshop.home, corpus.name)
     inputs = unchanged.inputs(corpus, workshop)
     found = unchanged.unchanged(workshop, corpus.name, inputs)
     with Display(quiet) as display:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import json
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 import corpusmith
-from assets.registry import corpus_of, installed, load
-from corpusmith.errors import CorpusmithError, UserError
+from assets.registry import corpus_of
 from dagster_project import annotate, models
+from dagster_project.terminal import (
+    Debug,
+    Home,
+    Json,
+    Name,
+    Profile,
+    Set,
+    Source,
+    home_of,
+    out,
+    print_json,
+    told,
+    workshop_of,
+)
 
 if TYPE_CHECKING:
     from assets.corpus import Corpus
     from assets.play import Step
-    from assets.resources import Workshop
 
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
@@ -33,26 +40,6 @@ app = typer.Typer(
 )
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(models.app, name="models")
-DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
-
-Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(sorted(installed()))}.")]
-Home = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="CORPUSMITH_HOME", help="Where ledger, releases and records live. Default: the checkout, else here."
-    ),
-]
-Profile = Annotated[
-    str, typer.Option(envvar="CORPUSMITH_PROFILE", help="Which models and how much: house, smoke or gpu.")
-]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Lay one setting over params.yaml.")]
-Source = Annotated[
-    list[str] | None, typer.Option(help="A dump file, folder, table or Hugging Face dataset id; may be repeated.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @app.command()
@@ -69,7 +56,7 @@ def build(
     """Make a corpus: what the ledger has already is not made again."""
     with told(debug, go_on=True):
         made = corpus_of(corpus)
-        workshop = _workshop(home, profile, set_, source, made)
+        workshop = workshop_of(home, profile, set_, source, made)
         if dry_run:
             from assets.play import steps
 
@@ -78,7 +65,7 @@ def build(
 
         built = make(made, workshop, quiet=as_json)
         if as_json:
-            return _print_json(built)
+            return print_json(built)
         out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}", soft_wrap=True)
         out.print(f"look at it:  {built['report']}", soft_wrap=True)
         out.print(f'load it:     datasets.load_dataset("{built["release"]}")', soft_wrap=True)
@@ -101,13 +88,13 @@ def preview(
         from dagster_project.build import check_writable
 
         made = corpus_of(corpus)
-        workshop = _workshop(home, profile, set_, source, made)
+        workshop = workshop_of(home, profile, set_, source, made)
         check_writable(workshop.home)
         samples = made.preview(workshop, rows)
         page = write_page(made, workshop, samples)
         told_of = samples.drop("image", strict=False).to_dicts()
         if as_json:
-            return _print_json({"page": str(page), "rows": told_of})
+            return print_json({"page": str(page), "rows": told_of})
         for sample in told_of:
             mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
             out.print(f"[bold]{sample['origin']}[/] {said(sample) or 'not judged'}  {mark}")
@@ -116,16 +103,14 @@ def preview(
 
 
 @app.command()
-def status(
-    home: Home = None, profile: Profile = "house", set_: Set = None, as_json: Json = False, debug: Debug = False
-) -> None:
-    """What this home holds: the ledger's shelves, failures, and releases."""
+def status(home: Home = None, as_json: Json = False, debug: Debug = False) -> None:
+    """What this home holds: the ledger's shelves, failures, releases, and what came in that cannot be read."""
     with told(debug):
         from assets.status import status as look
 
-        found = look(_workshop(home, profile, set_))
+        found = look(home_of(home))
         if as_json:
-            return _print_json(found)
+            return print_json(found)
         shelves = Table(
             Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {found['home']}"
         )
@@ -136,6 +121,9 @@ def status(
         for release in found["releases"]:
             said = f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}"
             out.print(said, soft_wrap=True)
+        for note in found["refused"]:
+            said = f"{note['corpus']}: {note['partition']} is left out until it changes: {note['error']}"
+            out.print(said, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -155,7 +143,7 @@ def validate(
         report = validate_release(_corpus_in(directory).suite, directory, target)
         if as_json:
             results = [dataclasses.asdict(result) for result in report.results]
-            _print_json({"success": report.success, "docs": str(target), "results": results})
+            print_json({"success": report.success, "docs": str(target), "results": results})
         else:
             for result in report.results:
                 mark = "[green]✓[/]" if result.success else "[red]✗[/]"
@@ -191,12 +179,12 @@ def verify(
             from assets.released import as_released
             from corpusmith.release import manifest
 
-            here = _workshop(home, source=source, corpus=corpus)
+            here = workshop_of(home, source=source, corpus=corpus)
             workshop = as_released(corpus, here, manifest.read(directory), allow or ())
             report = verifying.regenerate(directory, regenerate, corpus.remaker(workshop))
             found |= report.summary()
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             images = f", {checked.images:,} images right" if checked.images else ""
             out.print(f"{checked.files} files unchanged, {checked.keys:,} keys right{images}")
@@ -218,9 +206,9 @@ def publish(
     with told(debug):
         from corpusmith.release import hub
 
-        workshop = _workshop(home)
-        target = hub.publish(workshop.release(corpus_of(corpus).name), to or workshop.home / "published")
-        _print_json({"published": str(target)}) if as_json else out.print(f"published: {target}")
+        place = home_of(home)
+        target = hub.publish(place / "data" / corpus, to or place / "published")
+        print_json({"published": str(target)}) if as_json else out.print(f"published: {target}")
 
 
 @app.command()
@@ -239,10 +227,9 @@ def pull(
     with told(debug):
         from corpusmith.release import hub
 
-        workshop = _workshop(home)
-        source = from_ or str(workshop.home / "published")
-        target = hub.pull(corpus_of(corpus).name, version, source, into or workshop.home / "pulled")
-        _print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}")
+        place = home_of(home)
+        target = hub.pull(corpus, version, from_ or str(place / "published"), into or place / "pulled")
+        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}")
 
 
 @app.command()
@@ -260,7 +247,7 @@ def diff(
         counts, scores = (table.filter(table["delta"] != 0).to_dicts() for table in (found.counts, found.scores))
         if as_json:
             said = {name: value for name, value in vars(found).items() if name not in ("counts", "scores")}
-            return _print_json({**said, "counts": counts, "scores": scores})
+            return print_json({**said, "counts": counts, "scores": scores})
         out.print(found.sentence())
         for name, rows in (("counts", counts), ("scores", scores)):
             if rows:
@@ -278,68 +265,6 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-@dataclasses.dataclass
-class told:  # noqa: N801
-    """Turns an error into one clear line: exit code 2 for a user's mistake, 130 for Ctrl-C, 1 for the rest."""
-
-    debug: bool
-    go_on: bool = False
-
-    def __enter__(self) -> None:
-        if not self.debug:
-            from dagster_project.quiet import quiet
-
-            quiet()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, typer.Exit | SystemExit):
-            return
-        if isinstance(error, KeyboardInterrupt):
-            again = f" To go on from here: {shlex.join(['corpusmith', *sys.argv[1:]])}" if self.go_on else ""
-            _complain(f"\nInterrupted; what is done is kept.{again}")
-            raise typer.Exit(130) from None
-        if self.debug:
-            return
-        _complain(f"error: {_said(error)}")
-        raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, CorpusmithError):
-        return str(error)
-    said = str(error).strip()
-    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or any(phrase in said for phrase in DISK_FULL):
-        return "the disk is full; what is done is kept: free some space and run the same command again"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
-    return f"{type(error).__name__}: {said.partition(chr(10))[0]} (--debug shows the traceback)"
-
-
-def _complain(line: str) -> None:
-    err.print(line, markup=False, soft_wrap=True)
-
-
-def _workshop(
-    home: Path | None,
-    profile: str = "house",
-    overrides: list[str] | None = None,
-    source: list[str] | None = None,
-    corpus: Corpus | None = None,
-) -> Workshop:
-    from assets.resources import Workshop
-    from corpusmith.settings import default_home
-
-    if source and corpus and not corpus.reads_sources:
-        raise UserError(f"{corpus.name} is made from no source: leave out --source")
-    named = (corpus.name, source) if source and corpus else None
-    settings = load(profile=profile, overrides=overrides or (), source=named)
-    place = home.expanduser().resolve() if home else default_home()
-    if place.exists() and not place.is_dir():
-        raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
-    return Workshop(place, settings)
-
-
 def _corpus_in(directory: Path) -> Corpus:
     """The corpus that a release folder is of."""
     from corpusmith.release import manifest
@@ -349,7 +274,7 @@ def _corpus_in(directory: Path) -> Corpus:
 
 def _show_steps(steps: list[Step], as_json: bool) -> None:
     if as_json:
-        return _print_json([{**vars(step), "seconds": step.seconds} for step in steps])
+        return print_json([{**vars(step), "seconds": step.seconds} for step in steps])
     table = Table("step", "rows to make", "rows/s at last run", "takes about")
     for step in steps:
         rows = "known when the step above is done" if step.rows is None else f"{step.rows:,}"
@@ -358,7 +283,3 @@ def _show_steps(steps: list[Step], as_json: bool) -> None:
             step.name, rows, f"{step.rate:,.0f}" if step.rate else "not measured yet" if step.rows else "", takes
         )
     out.print(table)
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-app = typer.Typer(help="The models: those that ship, and the catalog.", rich_markup_mode="rich")
+from dagster_project.terminal import Debug, Json, out, print_json, told
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+app = typer.Typer(help="The models: those that ship, and the catalog.", rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True)
@@ -23,14 +22,12 @@ def models(context: typer.Context, as_json: Json = False, debug: Debug = False) 
 
 def shipped(as_json: bool, debug: bool) -> None:
     """Print the house models."""
-    from dagster_project.cli import _print_json, out, told
-
     with told(debug):
         from corpusmith.models import house
 
         found = house.shipped()
         if as_json:
-            return _print_json(found)
+            return print_json(found)
         table = Table("model", "revision", "size", "measured")
         for model in found:
             measured = ", ".join(f"{name} {value:.3g}" for name, value in model["measured"].items())
@@ -45,12 +42,10 @@ def list_(
     debug: Debug = False,
 ) -> None:
     """Every model of the catalog by role; the memory is approximate."""
-    from dagster_project.cli import _print_json, out, told
-
     with told(debug):
         entries = _entries(role)
         if as_json:
-            return _print_json([entry.model_dump() for entry in entries])
+            return print_json([entry.model_dump() for entry in entries])
         table = Table("model", "role", Column("repository", overflow="fold"), "px", "steps", "licence", "GB, about")
         for entry in entries:
             gated = " [yellow]gated[/]" if entry.gated else ""
@@ -71,8 +66,6 @@ def check(
     Exits with 1 if the catalog is wrong somewhere. Without the Hub (offline, or HF_HUB_OFFLINE) only the first part
     is checked, and said so.
     """
-    from dagster_project.cli import _print_json, out, told
-
     with told(debug):
         from corpusmith.models import check as checking
 
@@ -81,7 +74,7 @@ def check(
         of_hub = checking.online(entries)
         wrong = [one for one in (*found, *(of_hub or ())) if one.faults]
         if as_json:
-            _print_json({"entries": len(entries), "local": _plain(found), "online": of_hub and _plain(of_hub)})
+            print_json({"entries": len(entries), "local": _plain(found), "online": of_hub and _plain(of_hub)})
         else:
             for one in (*wrong, *(one for one in (*found, *(of_hub or ())) if one.notes)):
                 mark = "[red]✗[/]" if one.faults else "[yellow]![/]"

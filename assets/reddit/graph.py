@@ -23,7 +23,7 @@ DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
 def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Every line of one source: normalised, scrubbed of personal data, and kept or rejected with its reasons."""
     source = sources(workshop)[context.partition_key]
-    with refused.unless_read(workshop, "reddit", context.partition_key, token(source)):
+    with refused.unless_read(workshop.home, "reddit", context.partition_key, token(source)):
         return cleaning.ingest(source, workshop)
 
 

@@ -74,7 +74,7 @@ def in_inbox(workshop: Workshop) -> dict[str, str]:
     """The sources in the inbox folder by their partition, but for those that were refused as they are now."""
     waiting = sorted(workshop.inbox.iterdir()) if workshop.inbox.is_dir() else []
     named = _distinct([str(path.resolve()) for path in waiting if _is_source(path)])
-    left_out = refused.refused(workshop, "reddit")
+    left_out = refused.refused(workshop.home, "reddit")
     return {name: source for name, source in named.items() if left_out.get(name, {}).get("token") != token(source)}
 
 

@@ -25,7 +25,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 def test_a_shelf_is_counted(workshop: Workshop) -> None:
-    (shelf,) = status(workshop)["ledger"]
+    (shelf,) = status(workshop.home)["ledger"]
     assert (shelf["fingerprint"], shelf["rows"], shelf["failed"], shelf["rate"]) == ("writer:x@1", 3, 1, 3.0)
 
 
@@ -34,7 +34,7 @@ def test_a_damaged_file_of_the_ledger_is_named(workshop: Workshop, name: str) ->
     path = workshop.home / ".corpusmith" / "ledger" / "writer-1" / name
     path.write_text("{}" if name == "maker.json" else "{")
     with pytest.raises(LedgerError, match=rf"^{path} is not ") as told:
-        status(workshop)
+        status(workshop.home)
     assert "\n" not in str(told.value)
 
 
@@ -43,4 +43,4 @@ def test_a_damaged_manifest_is_named(workshop: Workshop) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("{")
     with pytest.raises(ReleaseError, match=rf"^{path} is not the manifest of a release"):
-        status(workshop)
+        status(workshop.home)

@@ -9,7 +9,7 @@ import pytest
 import typer
 import zstandard
 
-from dagster_project.cli import told
+from dagster_project.terminal import told
 
 SMOKE = ("--profile", "smoke")
 

@@ -11,6 +11,7 @@ from assets.reddit.graph import dumps
 from assets.reddit.sources import in_inbox
 from assets.registry import corpus_of, load
 from assets.resources import Workshop
+from assets.status import status
 from dagster_project import automation
 from dagster_project.jobs import partitions_of
 
@@ -123,6 +124,7 @@ def test_a_dump_that_cannot_be_read_is_named_and_the_others_go_on(inbox: Watched
     assert f"{bad} is left out" in inbox.waits()
     assert "RC_bad.zst" in inbox.waits()
 
+    assert [note["partition"] for note in status(workshop.home)["refused"]] == [bad]
     os.utime(workshop.inbox / "RC_bad.zst", (1, 1))
     assert inbox.asked() == [("reddit_dumps", bad)], "it changed, so it is tried again"
 

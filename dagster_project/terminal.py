@@ -1,0 +1,118 @@
+"""What every command takes and how it speaks: its options, one clear line for an error, JSON for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from assets.registry import installed, load
+from corpusmith.errors import CorpusmithError, UserError
+from corpusmith.settings import default_home
+
+if TYPE_CHECKING:
+    from assets.corpus import Corpus
+    from assets.resources import Workshop
+
+DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(sorted(installed()))}.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CORPUSMITH_HOME", help="Where ledger, releases and records live. Default: the checkout, else here."
+    ),
+]
+Profile = Annotated[
+    str, typer.Option(envvar="CORPUSMITH_PROFILE", help="Which models and how much: house, smoke or gpu.")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Lay one setting over params.yaml.")]
+Source = Annotated[
+    list[str] | None, typer.Option(help="A dump file, folder, table or Hugging Face dataset id; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def workshop_of(
+    home: Path | None,
+    profile: str = "house",
+    overrides: list[str] | None = None,
+    source: list[str] | None = None,
+    corpus: Corpus | None = None,
+) -> Workshop:
+    """The home and its settings; ``source``: what the corpus is made from instead.
+
+    Raises UserError when the home is a file, the corpus reads no source, or a setting is wrong.
+    """
+    from assets.resources import Workshop
+
+    if source and corpus and not corpus.reads_sources:
+        raise UserError(f"{corpus.name} is made from no source: leave out --source")
+    named = (corpus.name, source) if source and corpus else None
+    settings = load(profile=profile, overrides=overrides or (), source=named)
+    return Workshop(home_of(home), settings)
+
+
+def home_of(home: Path | None) -> Path:
+    """The folder in which ledger, releases and records live. Raises UserError: it is a file."""
+    place = home.expanduser().resolve() if home else default_home()
+    if place.exists() and not place.is_dir():
+        raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
+    return place
+
+
+@dataclasses.dataclass
+class told:  # noqa: N801
+    """Turns an error into one clear line: exit code 2 for a user's mistake, 130 for Ctrl-C, 1 for the rest."""
+
+    debug: bool
+    go_on: bool = False
+
+    def __enter__(self) -> None:
+        if not self.debug:
+            from dagster_project.quiet import quiet
+
+            quiet()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, typer.Exit | SystemExit):
+            return
+        if isinstance(error, KeyboardInterrupt):
+            again = f" To go on from here: {shlex.join(['corpusmith', *sys.argv[1:]])}" if self.go_on else ""
+            _complain(f"\nInterrupted; what is done is kept.{again}")
+            raise typer.Exit(130) from None
+        if self.debug:
+            return
+        _complain(f"error: {_said(error)}")
+        raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, CorpusmithError):
+        return str(error)
+    said = str(error).strip()
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or any(phrase in said for phrase in DISK_FULL):
+        return "the disk is full; what is done is kept: free some space and run the same command again"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return f"{type(error).__name__}: {said.partition(chr(10))[0]} (--debug shows the traceback)"
+
+
+def _complain(line: str) -> None:
+    err.print(line, markup=False, soft_wrap=True)
