@@ -63,8 +63,8 @@ def published(corpus: Corpus) -> dg.AssetsDefinition:
 
     def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
         """The release under its version in the folder of published corpora."""
-        target = hub.publish(workshop.release(corpus.name), workshop.home / "published")
-        return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(target))})
+        place, new = hub.publish(workshop.release(corpus.name), workshop.home / "published")
+        return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(place)), "new": new})
 
     return corpus_asset(group=corpus.name, kinds={"huggingface"}, deps=[[corpus.name, "release"]])(published)
 

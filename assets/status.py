@@ -61,7 +61,9 @@ def _keys(folder: Path) -> pl.LazyFrame:
             raise LedgerError(
                 f"{path} is not a whole Parquet file ({why}); move it elsewhere: the next build makes its rows again"
             )
-    return pl.scan_parquet(paths).select("key").unique() if paths else pl.LazyFrame(schema={"key": pl.String})
+    return (
+        pl.scan_parquet(paths, glob=False).select("key").unique() if paths else pl.LazyFrame(schema={"key": pl.String})
+    )
 
 
 def _release(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import polars as pl
 from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ReleaseError
-from corpusmith.release import manifest
+from corpusmith.release import manifest, parquet
 from corpusmith.release.folder import write_atomically
 from corpusmith.settings import shared
 
@@ -70,9 +70,10 @@ def remember(workshop: Workshop, corpus: str, decided_by: str) -> None:
 
 def every_row_made(release: Path) -> bool:
     """Whether no row is among the rejected because a model failed: that may pass, so it is worth another try."""
-    files = sorted((release / "rejected").glob("*.parquet"))
+    if not (release / "rejected").is_dir():
+        return True
     failed = pl.col("reasons").list.set_intersection(FAILED).list.len() > 0
-    return not files or not pl.scan_parquet(files).select(failed.any()).collect().item()
+    return not parquet.scan(release, "rejected").select(failed.any()).collect().item()
 
 
 def unchanged(workshop: Workshop, corpus: str, decided_by: str) -> manifest.Manifest | None:

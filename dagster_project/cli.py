@@ -197,7 +197,7 @@ def verify(
 @app.command()
 def publish(
     corpus: Name,
-    to: Annotated[Path | None, typer.Option(help="The folder of published corpora. Default: HOME/published.")] = None,
+    to: Annotated[str | None, typer.Option(help="The folder of published corpora. Default: HOME/published.")] = None,
     home: Home = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -207,8 +207,11 @@ def publish(
         from corpusmith.release import hub
 
         place = home_of(home)
-        target = hub.publish(place / "data" / corpus, to or place / "published")
-        print_json({"published": str(target)}) if as_json else out.print(f"published: {target}")
+        target, new = hub.publish(place / "data" / corpus, to or place / "published")
+        if as_json:
+            return print_json({"published": str(target), "new": new})
+        said = "published" if new else "published already, nothing was written"
+        out.print(f"{said}: {target}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -229,7 +232,7 @@ def pull(
 
         place = home_of(home)
         target = hub.pull(corpus, version, from_ or str(place / "published"), into or place / "pulled")
-        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}")
+        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}", markup=False)
 
 
 @app.command()

@@ -37,7 +37,7 @@ class Tables(PolarsParquetIOManager):
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
-        table = pl.scan_parquet(str(path))
+        table = pl.scan_parquet(str(path), glob=False)
         seconds = time.perf_counter() - BEGAN.get()
         metadata = describe(table, seconds, self.sentences.get(context.asset_key.path[0], {}))
         if drawn := picture(context.asset_key, table):
@@ -46,7 +46,7 @@ class Tables(PolarsParquetIOManager):
 
     def scan_df_from_path(self, path: UPath, context: dg.InputContext) -> pl.LazyFrame:
         """The table, lazily. (dagster-polars 0.27 still passes an argument that polars 2 has dropped.)"""
-        return pl.scan_parquet(str(path))
+        return pl.scan_parquet(str(path), glob=False)
 
     def load_partitions(self, context: dg.InputContext) -> dict[str, pl.LazyFrame]:
         """A frame for each partition that was materialised, also where there is just one."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import parquet
+from corpusmith.release import manifest, parquet
 from validation.schema import Column, schema
 from validation.suite import Table
 
@@ -28,9 +28,8 @@ def released(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame | None, dict[str,
     Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
     """
     rows = pl.concat([_shard(path) for path in parquet.files(folder)], how="diagonal_relaxed")
-    rejected = parquet.scan(folder, "rejected") if any((folder / "rejected").glob("*.parquet")) else None
-    manifest = folder / "manifest.json"
-    said = json.loads(manifest.read_text()) if manifest.exists() else {}
+    rejected = parquet.scan(folder, "rejected") if (folder / "rejected").is_dir() else None
+    said = asdict(manifest.read(folder)) if (folder / manifest.NAME).exists() else {}
     return rows, rejected, said
 
 
@@ -40,7 +39,7 @@ def _shard(path: Path) -> pl.LazyFrame:
     if not named:
         raise ReleaseError(f"{path}: expected a name like train-00000-of-00004.parquet, which says the split")
     parquet.check_whole(path)
-    rows, split = pl.scan_parquet(path), pl.lit(named["split"])
+    rows, split = pl.scan_parquet(path, glob=False), pl.lit(named["split"])
     if "split" in rows.collect_schema():
         others = rows.select("split").filter(pl.col("split") != split).head(1).collect()
         if others.height:

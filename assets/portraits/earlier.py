@@ -13,6 +13,7 @@ from assets.portraits.images import Make, seen
 from assets.portraits.settings import Portraits
 from assets.resources import Workshop
 from corpusmith.curate.known_images import known, remember
+from corpusmith.release import parquet
 
 COPIES = pl.Schema({"key": pl.String, "duplicate_of": pl.String, "reason": pl.String})
 
@@ -61,4 +62,4 @@ def _embedded(found: Sequence[Path], near: pl.DataFrame, make: Make, settings: P
 
 
 def _rows(release: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(release / "data" / "*.parquet")
+    return parquet.scan(release)

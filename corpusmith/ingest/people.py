@@ -49,7 +49,7 @@ def _scan(path: Path, schema: pl.Schema) -> pl.LazyFrame:
         return pl.LazyFrame(schema=schema)
     if why := damage(path):
         raise SourceError(f"{path} is not a whole Parquet file ({why}); move it elsewhere and import every sheet again")
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def _annotations(home: Path, corpus: str) -> Path:

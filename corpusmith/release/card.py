@@ -13,7 +13,7 @@ import yaml
 from corpusmith.release.boards import standings
 from corpusmith.release.columns import IMAGE, images_of
 from corpusmith.release.inputs import NATURAL, Release
-from corpusmith.release.shards import splits_of
+from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
 
 FEW = 4  # origins, up to which each is spoken of by itself
@@ -33,10 +33,14 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         keep_trailing_newline=True,
     )
     environment.filters |= {"cell": cell, "number": number}
-    rows = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
+    files = sorted((folder / "data").iterdir())
+    rows = pl.scan_parquet(files, glob=False)
+    columns = features(
+        files[0], {release.text.label: release.text.labels}
+    )._to_yaml_list()  # as `datasets` writes cards
     text = environment.get_template("card.md.jinja").render(
         front_matter=yaml.safe_dump(
-            front_matter(summary, release, splits_of(rows), shards), sort_keys=False, allow_unicode=True
+            front_matter(summary, release, splits_of(rows), shards, columns), sort_keys=False, allow_unicode=True
         ),
         corpus=release.corpus,
         version=release.version,
@@ -62,11 +66,13 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
     (folder / "README.md").write_text(text)
 
 
-def front_matter(summary: Summary, release: Release, splits: list[str], shards: Mapping[str, str]) -> dict[str, Any]:
+def front_matter(
+    summary: Summary, release: Release, splits: list[str], shards: Mapping[str, str], columns: list[dict[str, Any]]
+) -> dict[str, Any]:
     """The card's metadata as the Hub documents it (huggingface.co/docs/hub/datasets-cards).
 
     Each config's description has a digest of its rows: `load_dataset` (5.2) keeps what it prepared by this front matter
-    alone, and would go on showing the rows of a release that was since replaced.
+    alone, and would go on showing the rows of a release that was since replaced. columns: of the data, as it has them.
     """
     text = release.text
     size = next((name for bound, name in SIZES if summary.rows < bound), "n>10M")
@@ -78,6 +84,7 @@ def front_matter(summary: Summary, release: Release, splits: list[str], shards: 
         "task_categories": list(text.task_categories),
         "tags": list(text.tags),
         "size_categories": [size],
+        "dataset_info": [{"config_name": "data", "features": columns}],
         "configs": [
             {"config_name": "data", "default": True, **_said(release, "data", shards), "data_files": data},
             *(

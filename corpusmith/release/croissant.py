@@ -104,7 +104,7 @@ def _file_set(name: str) -> dict[str, Any]:
 
 
 def _records(name: str, folder: Path, release: Release) -> dict[str, Any]:
-    schema = pl.scan_parquet(folder / name / "*.parquet").collect_schema()
+    schema = pl.scan_parquet(sorted((folder / name).iterdir()), glob=False).collect_schema()
     fields = [_field(name, column, kind, release) for column, kind in schema.items()]
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
-from corpusmith.errors import ReleaseError
+from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, versions
 from corpusmith.release.folder import check_folder, replacing, write_atomically
+from corpusmith.release.plain import read_text, shown
 
 LATEST = "latest"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_NUMBERS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_LATEST_BYTES = 64
 
 
-def publish(release: Path, target: Path) -> Path:
+class Published(NamedTuple):
+    """Where a version lies, and whether it was put there now."""
+
+    place: Path
+    new: bool
+
+
+def publish(release: Path, target: str | os.PathLike[str]) -> Published:
     """``target/<corpus>/<version>``, a checked copy of the release; ``latest`` beside it names the newest version.
 
-    Publishing the same content again changes nothing. Raises ReleaseError when the version is there with other content
+    Publishing the same content again writes nothing. Raises ReleaseError when the version is there with other content
     (a published version never changes), or when the release is not what its manifest says; UserError when
-    ``target`` is a file.
+    ``target`` is a file, or an address of a kind that is not known.
     """
-    check_folder(target)
+    shelf = folder_of(target)
     said = manifest.check(release)
-    place = _place(target, said.corpus, said.version)
+    place = _place(shelf, said.corpus, said.version)
     if place.exists():
         there = manifest.check(place)
         if there.content != said.content:
@@ -30,78 +45,100 @@ def publish(release: Path, target: Path) -> Path:
                 f"{place} is published already, with other content ({there.content[:12]}, here {said.content[:12]}): "
                 f"a published version never changes; raise {said.corpus}.version in params.yaml and build again"
             )
-    else:
-        _copy(release, place, said)
-    newest = max((path.name for path in place.parent.iterdir() if _NUMBERS.fullmatch(path.name)), key=_numbers)
-    write_atomically(place.parent / LATEST, f"{newest}\n")
-    return place
+        return Published(place, new=False)
+    _copy(release, place, said)
+    found = (path.name for path in place.parent.iterdir() if _NUMBERS.fullmatch(path.name))
+    write_atomically(place.parent / LATEST, f"{max(found, key=_numbers)}\n")
+    return Published(place, new=True)
 
 
-def pull(corpus: str, version: str | None, source: str | Path, into: Path) -> Path:
+def pull(corpus: str, version: str | None, source: str | os.PathLike[str], into: Path) -> Path:
     """``into/<corpus>/<version>``, copied from a folder of published corpora or a DVC repository, and checked.
 
-    Without ``version`` it is the latest. Raises ReleaseError when the source has no such version, or a file of it is
-    not as it was published; then nothing is left in ``into``. Raises UserError when that is a file.
+    Without ``version`` it is the latest. Raises ReleaseError when the source has no such version, holds another one in
+    its place, or a file of it is not as it was published; then nothing is changed in ``into``. Raises UserError when
+    that is a file, or ``source`` an address of a kind that is not known.
     """
     check_folder(into)
     if (Path(source) / corpus).is_dir():
-        return _pull_folder(published(Path(source), corpus, version), into)
-    if versions.is_repository(str(source)):
-        return versions.get(str(source), corpus, version, into)
+        found = published(Path(source), corpus, version)
+        here = _place(into, corpus, found.name)
+        return found if here.resolve() == found.resolve() else keep(found, corpus, found.name, into)
+    if versions.is_repository(os.fspath(source)):
+        with versions.fetched(os.fspath(source), corpus, version, into) as copied:
+            return keep(copied, corpus, version, into)
+    folder_of(source)
     raise ReleaseError(
-        f"nothing to pull: {source} holds no {corpus}, and is no DVC repository; "
-        f"expected a folder with {corpus}/<version>, or the address of a git repository that DVC tracks"
+        f"nothing to pull: {shown(source)} holds no {shown(corpus)}, and is no DVC repository; "
+        "expected a folder with <corpus>/<version>, or the address of a git repository that DVC tracks"
     )
 
 
 def published(target: Path, corpus: str, version: str | None) -> Path:
     """The folder of a published version, the latest without one. Raises ReleaseError when it is not there."""
-    latest = target / corpus / LATEST
+    here = target / corpus
     if version is None:
-        if not latest.is_file():
-            raise ReleaseError(f"{target / corpus} has no version that was published: {latest} is missing")
-        version = latest.read_text().strip()
+        try:
+            version = read_text(here / LATEST, _LATEST_BYTES).strip()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ReleaseError(f"{here} has no version that was published: {here / LATEST} is missing") from None
     place = _place(target, corpus, version)
     if not (place / manifest.NAME).is_file():
-        there = ", ".join(sorted(path.parent.name for path in (target / corpus).glob(f"*/{manifest.NAME}")))
-        raise ReleaseError(f"{corpus} {version} is not in {target}; it has {there or 'no version'}")
+        shelf = here.iterdir() if here.is_dir() else ()
+        there = ", ".join(sorted(path.name for path in shelf if (path / manifest.NAME).is_file()))
+        raise ReleaseError(f"{corpus} {version} is not in {target}; it has {shown(there) or 'no version'}")
     return place
 
 
-def keep(copied: Path, into: Path) -> Path:
-    """Put a checked release under its version in ``into``, unless it is there and whole."""
-    said = manifest.check(copied)
-    place = _place(into, said.corpus, said.version)
-    if not _is_there(place, said):
-        _copy(copied, place, said)
+def keep(found: Path, corpus: str, version: str | None, into: Path) -> Path:
+    """Put what was found under its version in ``into``, unless it is there; ``latest`` names it.
+
+    Raises ReleaseError for another corpus or version than was asked for, and where the version is there with other
+    content: a pulled version never changes. A damaged copy that is there is replaced.
+    """
+    said = manifest.check(found)
+    if (said.corpus, said.version) != (corpus, version or said.version):
+        wanted = f"{corpus} {version}" if version else corpus
+        raise ReleaseError(
+            f"{shown(found)} should hold {wanted}, and holds {said.corpus} {said.version}: nothing was pulled"
+        )
+    place = _place(into, corpus, said.version)
+    there = _whole(place)
+    if there and there.digest != said.digest:
+        raise ReleaseError(
+            f"{place} holds {corpus} {said.version} with other content "
+            f"({there.digest[:12]}, found {said.digest[:12]}); "
+            "a pulled version never changes: take it away first, or pull into another folder with --into"
+        )
+    if not there:
+        _copy(found, place, said)
     write_atomically(place.parent / LATEST, f"{said.version}\n")
     return place
 
 
-def _pull_folder(found: Path, into: Path) -> Path:
-    place = _place(into, found.parent.name, found.name)
-    return found if place.resolve() == found.resolve() else keep(found, into)
+def folder_of(address: str | os.PathLike[str]) -> Path:
+    """The folder that an address names. Raises UserError: it is a file, or has a scheme that is not known."""
+    text = os.fspath(address)
+    if (scheme := _SCHEME.match(text)) and not Path(text).exists():
+        raise UserError(f"{shown(text)}: an address of the kind {scheme[0]} is not known; expected a folder")
+    check_folder(Path(text))
+    return Path(text)
 
 
 def _copy(source: Path, place: Path, said: manifest.Manifest) -> None:
     """Copy exactly the files of the manifest, and check the copy before it takes its place."""
     with replacing(place) as folder:
         for name in (manifest.NAME, *said.files):
-            copy = manifest.safe(folder, name)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(manifest.safe(source, name), copy)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name, follow_symlinks=False)
         manifest.check(folder)
 
 
-def _is_there(place: Path, said: manifest.Manifest) -> bool:
-    try:
-        return manifest.check(place) == said
-    except ReleaseError:
-        return False
-
-
-_NUMBERS = re.compile(r"\d+\.\d+\.\d+")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+def _whole(place: Path) -> manifest.Manifest | None:
+    """The manifest of what lies there, if that is as it was released."""
+    with contextlib.suppress(ReleaseError):
+        return manifest.check(place)
+    return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -110,5 +147,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _place(target: Path, corpus: str, version: str) -> Path:
     if not _NAME.fullmatch(corpus) or not _NUMBERS.fullmatch(version):
-        raise ReleaseError(f"{corpus!r} {version!r}: expected a corpus such as reddit and a version such as 1.0.0")
+        raise ReleaseError(
+            f"{shown(corpus)!r} {shown(version)[:80]!r}: expected the name of a corpus and a version such as 1.0.0"
+        )
     return target / corpus / version

@@ -8,20 +8,30 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from corpusmith import __version__
 from corpusmith.errors import ReleaseError
 from corpusmith.release.inputs import Release
+from corpusmith.release.plain import check_plain, entries, is_safe, read_json, shown
 from corpusmith.release.summary import Summary
 
 NAME = "manifest.json"
 _SECRET = re.compile(r"(?:^|_)(?:token|api_?key|password|secret|salt|authorization)$", re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)[^/@\s]+@|(?<=[?&])([^=&\s]*(?:token|key|secret|password|signature)[^=&\s]*)=[^&\s]+")
+
+
+FORMAT = 2
+"""Of manifest.json; raise it when a reader of this version could not make sense of the new one."""
+_CORPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+_HEX = re.compile(r"[0-9a-f]{32}(?:[0-9a-f]{32})?")
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,9 @@ class Manifest:
     plan: BLAKE2b of the keys of all rows that were planned. content: SHA-256 of what a version stands for: its rows,
     its rejected rows and the settings; a rebuild at another commit, or one that took longer, is the same content.
     code: version of corpusmith, and its git commit where there is one. models: provenance by fingerprint.
-    files: path → sha256, bytes and, of Parquet, rows. There is no time in it: an unchanged rebuild is the same bytes.
+    files: path → sha256, bytes and, of Parquet, rows. labels: the values of each label column, in order.
+    There is no time in it: an unchanged rebuild is the same bytes.
+    digest: SHA-256 over all the rest of it. more: what another version of corpusmith said beside.
     """
 
     corpus: str
@@ -44,39 +56,101 @@ class Manifest:
     models: Mapping[str, Mapping[str, Any]]
     params: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
+    labels: Mapping[str, list[str]]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything that it says, whatever the order."""
+        said = json.dumps(self._said(), sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def _said(self) -> dict[str, Any]:
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "more"}
+        return {"format": FORMAT, **said, **self.more}
 
     def to_json(self) -> str:
         """The same text for the same content."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, default=str) + "\n"
+        said = {"digest": self.digest, **self._said()}
+        return json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n"
+
+    def tables(self, folder: str) -> list[str]:
+        """The Parquet files of a folder of the release (data, rejected, scores), in order."""
+        return sorted(name for name in self.files if name.startswith(f"{folder}/") and name.endswith(".parquet"))
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of a release folder. Raises ReleaseError when there is none, or it is not one."""
+    """The manifest of a release folder, every field of it checked.
+
+    Raises ReleaseError, in one line, when there is none, it is not one, was changed, or is of a format to come.
+    """
     path = folder / NAME
     if folder.is_file():
-        raise ReleaseError(f"{folder} is a file; expected the folder of a release, such as data/reddit")
+        raise ReleaseError(f"{shown(folder)} is a file; expected the folder of a release, such as data/reddit")
     try:
-        return _checked(Manifest(**json.loads(path.read_text())))
+        said = read_json(path)
     except FileNotFoundError:
-        raise ReleaseError(f"{folder} is no release: it has no {NAME}; build one with `corpusmith build`") from None
+        raise ReleaseError(
+            f"{shown(folder)} is no release: it has no {NAME}; build one with `corpusmith build`"
+        ) from None
     except OSError as error:
-        raise ReleaseError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise ReleaseError(f"{path} is not the manifest of a release ({error}); build or pull it again") from None
+        raise ReleaseError(f"cannot read {shown(path)}: {error.strerror}") from error
+    if isinstance(said, dict) and isinstance(said.get("format"), int) and said["format"] > FORMAT:
+        by = shown(said["code"].get("corpusmith")) if isinstance(said.get("code"), dict) else "a newer version"
+        raise ReleaseError(
+            f"{shown(path)} is of format {said['format']}, this corpusmith reads up to {FORMAT}: "
+            f"it was written by corpusmith {by}; install that"
+        )
+    if wrong := _wrong(said):
+        raise ReleaseError(f"{shown(path)} is not the manifest of a release ({wrong}); build or pull it again")
+    known = {one.name for one in fields(Manifest)} - {"more"}
+    more = {name: held for name, held in said.items() if name not in {*known, "format", "digest"}}
+    manifest = Manifest(**{name: said[name] for name in known}, more=more)
+    if manifest.digest != said["digest"]:
+        raise ReleaseError(
+            f"{shown(path)} was changed after it was written: its digest is {manifest.digest}, it says "
+            f"{said['digest']}; pull or build the release again"
+        )
+    return manifest
 
 
-def _checked(said: Manifest) -> Manifest:
-    """The manifest, if its parts are of the types that others rely on. Raises TypeError."""
-    if wrong := [name for name in ("corpus", "version") if not isinstance(getattr(said, name), str)]:
-        raise TypeError(f"{', '.join(wrong)} is no text")
-    tables = ("code", "counts", "models", "params", "files")
-    if wrong := [name for name in tables if not isinstance(getattr(said, name), Mapping)]:
-        raise TypeError(f"{', '.join(wrong)} is no table")
-    if "rows" not in said.counts:
-        raise TypeError("counts lacks rows")
-    if lacking := [name for name, held in said.files.items() if not {"sha256", "bytes"} <= set(held)]:
-        raise TypeError(f"{lacking[0]} of files lacks sha256 or bytes")
-    return said
+def _wrong(said: Any) -> str | None:
+    """What of a manifest is not of the form that others rely on."""
+    if not isinstance(said, dict):
+        return f"expected a table, found {type(said).__name__}"
+    required = [one.name for one in fields(Manifest) if one.name != "more"]
+    if lacking := [name for name in ("format", "digest", *required) if name not in said]:
+        return f"it lacks {', '.join(lacking)}"
+    forms = {"corpus": _CORPUS, "version": _VERSION, "content": _HEX, "plan": _HEX, "digest": _HEX}
+    for name, form in forms.items():
+        if not isinstance(said[name], str) or not form.fullmatch(said[name]):
+            return f"{name} is {shown(said[name])[:80]!r}"
+    tables = ("code", "counts", "models", "params", "files", "labels")
+    if plain := [name for name in tables if not isinstance(said[name], dict)]:
+        return f"{', '.join(plain)} is no table"
+    if not isinstance(said["sources"], list) or not all(isinstance(one, dict) for one in said["sources"]):
+        return "sources is no list of tables"
+    if not all(isinstance(one, dict) for one in said["models"].values()):
+        return "models is no table of tables"
+    if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in said["labels"].values()):
+        return "labels is no table of lists of words"
+    if not _is_count(said["counts"].get("rows")):
+        return f"counts.rows is {shown(said['counts'].get('rows'))[:80]!r}"
+    return next((fault for name, held in said["files"].items() if (fault := _wrong_file(name, held))), None)
+
+
+def _wrong_file(name: str, held: Any) -> str | None:
+    if not is_safe(name):
+        return f"the file {shown(name)[:80]!r} lies outside the release, or is not named plainly"
+    if not isinstance(held, dict) or not isinstance(held.get("sha256"), str) or not _is_count(held.get("bytes")):
+        return f"{shown(name)} of files lacks sha256 or bytes"
+    if name.endswith(".parquet") and not _is_count(held.get("rows")):
+        return f"{shown(name)} of files lacks rows"
+    return None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mapping[str, str]) -> Manifest:
@@ -95,32 +169,55 @@ def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mappi
         models={name: redacted(release.makers[name]) for name in sorted(release.makers)},
         params=params,
         files=files,
+        labels={release.text.label: list(release.text.labels)},
     )
 
 
 def check(folder: Path) -> Manifest:
-    """The manifest, if every file is there, is as it was written, and no other lies beside.
+    """The manifest, if every file is there, is as it was written, and nothing else lies there that a reader would take.
 
     Raises one ReleaseError that names every file that is not as recorded: stored and expected value, and what to do.
     """
     manifest = read(folder)
-    wrong = []
-    for name, said in manifest.files.items():
-        path = safe(folder, name)
-        if not path.is_file():
-            wrong.append(f"{name}: missing")
-        elif path.stat().st_size != said["bytes"]:
-            wrong.append(f"{name}: {path.stat().st_size} bytes, expected {said['bytes']}")
-        elif (found := sha256(path)) != said["sha256"]:
-            wrong.append(f"{name}: sha256 {found}, expected {said['sha256']}")
-    wrong += [f"{name}: not in the manifest" for name in _visible(folder) if name not in {NAME, *manifest.files}]
+    wrong = [line for name, said in manifest.files.items() if (line := _differs(folder / name, name, said))]
+    for name, kind in entries(folder):
+        if kind in ("link", "special file"):
+            wrong.append(f"{shown(name)}: a {kind}; a release holds plain files and folders")
+        elif kind == "file" and name not in {NAME, *manifest.files}:
+            wrong.append(f"{shown(name)}: not in the manifest")
+        elif kind == "folder" and not any(held.startswith(f"{name}/") for held in manifest.files):
+            wrong.append(f"{shown(name)}/: a folder that is not in the manifest")
     if wrong:
         raise ReleaseError(
-            f"{folder} is not what was released as {manifest.corpus} {manifest.version}:\n  "
+            f"{shown(folder)} is not what was released as {manifest.corpus} {manifest.version}:\n  "
             + "\n  ".join(wrong)
             + "\npull or build it again"
         )
     return manifest
+
+
+def _differs(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
+    """How a file differs from what is recorded; the size is looked at before anything is read."""
+    try:
+        check_plain(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{name}: missing"
+    except ReleaseError:
+        return f"{name}: no plain file"
+    if path.stat().st_size != said["bytes"]:
+        return f"{name}: {path.stat().st_size} bytes, expected {said['bytes']}"
+    if (found := sha256(path)) != said["sha256"]:
+        return f"{name}: sha256 {found}, expected {said['sha256']}"
+    return _other_rows(path, name, said) if name.endswith(".parquet") else None
+
+
+def _other_rows(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
+    """Whether the footer of a table says as many rows as the manifest: that is known before any row is read."""
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except (pa.ArrowException, OSError) as error:
+        return f"{name}: no whole Parquet file ({shown(error).splitlines()[0][:200]})"
+    return None if rows == said["rows"] else f"{name}: {rows:,} rows, expected {said['rows']:,}"
 
 
 def counts(summary: Summary, release: Release) -> dict[str, Any]:
@@ -189,24 +286,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def safe(folder: Path, name: str) -> Path:
-    """The path of a manifest's file. Raises ReleaseError for one that would lie outside the folder."""
-    relative = PurePosixPath(name)
-    if relative.is_absolute() or ".." in relative.parts or "\\" in name:
-        raise ReleaseError(f"{folder / NAME} names the file {name!r}, which lies outside the release")
-    return folder / relative
-
-
 def _file(path: Path, digest: str | None) -> dict[str, Any]:
     said: dict[str, Any] = {"sha256": digest or sha256(path), "bytes": path.stat().st_size}
     if path.suffix == ".parquet":
-        said["rows"] = pl.scan_parquet(path).select(pl.len()).collect().item()
+        said["rows"] = pq.read_metadata(path).num_rows
     return said
-
-
-def _visible(folder: Path) -> list[str]:
-    names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
-    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
 
 
 def _content(release: Release, params: Any, plan: str, files: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from corpusmith.errors import ReleaseError
+from corpusmith.release import manifest
 
 
 def scan(release: Path, table: str = "data") -> pl.LazyFrame:
@@ -16,20 +17,33 @@ def scan(release: Path, table: str = "data") -> pl.LazyFrame:
     paths = files(release, table)
     for path in paths:
         check_whole(path)
-    first, *rest = ((path, pl.read_parquet_schema(path)) for path in paths)
+    first, *rest = ((path, _schema(path)) for path in paths)
     for path, schema in rest:
         if differ := sorted({name for name, _ in schema.items() ^ first[1].items()}):
             raise ReleaseError(
                 f"{path} has other columns than {first[0].name}: {', '.join(differ)}; pull or build the release again"
             )
-    return pl.scan_parquet(paths)
+    return pl.scan_parquet(paths, glob=False)
 
 
 def files(release: Path, table: str = "data") -> list[Path]:
-    """The files of a table of a release, in order. Raises ReleaseError: there is none."""
-    if not (paths := sorted((release / table).glob("*.parquet"))):
+    """The files of a table of a release, in order: those of its manifest, where it has one.
+
+    Raises ReleaseError: there is none, or the manifest is not one.
+    """
+    if (release / manifest.NAME).exists():
+        paths = [release / name for name in manifest.read(release).tables(table)]
+    else:
+        folder = release / table
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".parquet") if folder.is_dir() else []
+    if not any(path.exists() for path in paths):
         raise ReleaseError(f"{release} is no release: it has no {table}/*.parquet; build or pull it again")
     return paths
+
+
+def _schema(path: Path) -> pl.Schema:
+    """The columns of a file, whatever its name: `read_parquet_schema` takes brackets for a pattern."""
+    return pl.scan_parquet(path, glob=False).collect_schema()
 
 
 def check_whole(path: Path) -> None:
@@ -41,7 +55,7 @@ def check_whole(path: Path) -> None:
 def damage(path: Path) -> str | None:
     """Why a file cannot be opened as Parquet, in one line; None if it can."""
     try:
-        pl.read_parquet_schema(path)
+        _schema(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         return _in_a_line(error)
     return None
@@ -61,7 +75,7 @@ def naming_damage(*releases: Path, tables: Sequence[str] = ("data",)) -> Iterato
 
 def _damage_inside(path: Path) -> str | None:
     try:
-        for _ in pl.scan_parquet(path).collect_batches():
+        for _ in pl.scan_parquet(path, glob=False).collect_batches():
             pass
     except (pl.exceptions.PolarsError, OSError) as error:
         return _in_a_line(error)

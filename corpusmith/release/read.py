@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import hub, manifest
+from corpusmith.release.shards import features
 from corpusmith.settings import default_home
 
 if TYPE_CHECKING:
@@ -19,7 +21,12 @@ Home = str | os.PathLike[str] | None
 
 @overload
 def load(
-    corpus: str, split: str, version: str | None = None, home: Home = None, as_: Literal["datasets"] = "datasets"
+    corpus: str,
+    split: str,
+    version: str | None = None,
+    home: Home = None,
+    as_: Literal["datasets"] = "datasets",
+    verify: bool | None = None,
 ) -> Dataset: ...
 @overload
 def load(
@@ -28,10 +35,17 @@ def load(
     version: str | None = None,
     home: Home = None,
     as_: Literal["datasets"] = "datasets",
+    verify: bool | None = None,
 ) -> DatasetDict: ...
 @overload
 def load(
-    corpus: str, split: str | None = None, version: str | None = None, home: Home = None, *, as_: Literal["polars"]
+    corpus: str,
+    split: str | None = None,
+    version: str | None = None,
+    home: Home = None,
+    *,
+    as_: Literal["polars"],
+    verify: bool | None = None,
 ) -> pl.LazyFrame: ...
 def load(
     corpus: str,
@@ -39,28 +53,46 @@ def load(
     version: str | None = None,
     home: Home = None,
     as_: Literal["datasets", "polars"] = "datasets",
+    verify: bool | None = None,
 ) -> Dataset | DatasetDict | pl.LazyFrame:
     """The rows of a corpus: one split of it, or all (a DatasetDict, or one lazy frame with the column ``split``).
 
     It is read from ``home`` (CORPUSMITH_HOME, else the checkout or folder one stands in): without ``version`` what was
     built there, else the latest that was published or pulled there. Nothing is fetched: that is what `pull` is for.
+    verify: check the digest of every file first; without a word, where the release is not one that was built here.
+    The files are those of the manifest, whatever else lies there. `datasets` has the label as a ClassLabel.
 
     >>> corpusmith.load("reddit", split="train", as_="polars").head(5).collect()  # doctest: +SKIP
 
-    Raises ReleaseError when there is no such corpus, version or split.
+    Raises ReleaseError when there is no such corpus, version or split, and for a file that is not as it was released.
     """
-    folder = find(corpus, version, Path(home) if home else default_home())
-    splits = sorted({path.name.partition("-")[0] for path in (folder / "data").glob("*.parquet")})
-    if split is not None and split not in splits:
-        raise ReleaseError(f"{folder} has no split {split!r}; it has {', '.join(splits)}")
+    place = Path(home) if home else default_home()
+    folder = find(corpus, version, place)
+    built = folder == place / "data" / corpus
+    said = manifest.check(folder) if verify or (verify is None and not built) else manifest.read(folder)
+    shards: dict[str, list[str]] = {}
+    for name in said.tables("data"):
+        shards.setdefault(Path(name).name.partition("-")[0], []).append(str(folder / name))
+    if split is not None and split not in shards:
+        raise ReleaseError(f"{folder} has no split {split!r}; it has {', '.join(shards)}")
+    wanted = shards if split is None else {split: shards[split]}
     if as_ == "polars":
         import polars as pl
 
-        return pl.scan_parquet(sorted((folder / "data").glob(f"{split or '*'}-*.parquet")))
+        return pl.scan_parquet([path for paths in wanted.values() for path in paths], glob=False)
     if as_ == "datasets":
         from datasets import load_dataset
 
-        return load_dataset(str(folder), "data", split=split)
+        literal = {name: [glob.escape(path) for path in paths] for name, paths in wanted.items()}
+        # `datasets` keeps what it prepared under the name, and would show it again for other rows at another place
+        name = f"{said.corpus}-{said.digest}"
+        return load_dataset(
+            "parquet",
+            name,
+            data_files=literal,
+            split=split,
+            features=features(folder / said.tables("data")[0], said.labels),
+        )
     raise ReleaseError(f"as_={as_!r}: expected 'datasets' or 'polars'")
 
 

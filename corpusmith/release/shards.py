@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpusmith.release.columns import images_of
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 KEY = "key"
 SHARD_BYTES = 256 << 20  # of a shard in memory; of text it is about a third of that on disk, of images all
@@ -70,6 +73,17 @@ def as_arrow(rows: pl.DataFrame) -> pa.Table:
     plain = pa.schema([field.with_type(_plain(field.type)) for field in table.schema])
     features = Features.from_arrow_schema(plain) | {name: Image() for name in images_of(rows.lazy())}
     return table.cast(plain).replace_schema_metadata(Features(features).arrow_schema.metadata)
+
+
+def features(shard: Path, labels: Mapping[str, Sequence[str]]) -> Features:
+    """The columns of a shard as `datasets` has them; a label column is a ClassLabel with its names in order.
+
+    Parquet keeps the names, which polars reads as text; `datasets` turns them into numbers when it reads them.
+    """
+    from datasets import ClassLabel, Features
+
+    found = Features.from_arrow_schema(pq.read_schema(shard))
+    return Features({**found, **{name: ClassLabel(names=list(of)) for name, of in labels.items() if name in found}})
 
 
 def splits_of(table: pl.LazyFrame, known: Sequence[str] = ("train", "validation", "test")) -> list[str]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from corpusmith.curate.images import MAX_PIXELS, opened
 from corpusmith.errors import ReleaseError
-from corpusmith.release import manifest
+from corpusmith.release import manifest, parquet
 from corpusmith.release.columns import images_of
 from corpusmith.work.plan import KEY_HEX
 
@@ -85,7 +85,7 @@ def check_files(release: Path) -> Checked:
     wrong: list[str] = []
     keys = images = 0
     for name in names:
-        rows = pl.scan_parquet(release / name)
+        rows = pl.scan_parquet(release / name, glob=False)
         for batch in rows.select("key", "fingerprint", "plan").collect_batches(chunk_size=_SLICE):
             off = batch["key"] != recomputed_keys(batch)
             wrong += _places(name, batch.filter(off.fill_null(True)))
@@ -93,7 +93,7 @@ def check_files(release: Path) -> Checked:
     _complain(release, wrong, "keys do not follow from plan and fingerprint")
     missing: list[str] = []
     for name in names:
-        rows = pl.scan_parquet(release / name)
+        rows = pl.scan_parquet(release / name, glob=False)
         for column in images_of(rows):
             held = rows.select("key", digest=f"{column}_sha256", data=pl.col(column).struct.field("bytes"))
             for batch in held.collect_batches(chunk_size=_IMAGES):
@@ -136,7 +136,7 @@ def regenerate(release: Path, n: int, remake: Callable[[pl.DataFrame], pl.DataFr
     may be off by TOLERANCE and the pixels of images by GREY; an image's digest is no column of its own.
     """
     manifest.read(release)
-    rows = sample(pl.scan_parquet(sorted((release / "data").glob("*.parquet"))), n)
+    rows = sample(parquet.scan(release), n)
     parts = [_compare(part, remake(part)) for _, part in rows.group_by("fingerprint", maintain_order=True)]
     compared = pl.concat(parts) if parts else pl.DataFrame(schema=_COMPARED)
     exact, within = pl.col("off").is_null(), pl.col("good")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from corpusmith.errors import ReleaseError
@@ -22,23 +24,18 @@ def tag(corpus: str, version: str) -> str:
     return f"{corpus}-v{version}"
 
 
-def get(repository: str, corpus: str, version: str | None, into: Path) -> Path:
-    """``into/<corpus>/<version>``: ``data/<corpus>`` at the version's tag (at the head without one), checked.
+@contextlib.contextmanager
+def fetched(repository: str, corpus: str, version: str | None, beside: Path) -> Iterator[Path]:
+    """``data/<corpus>`` at the version's tag (at the head without one), in a folder that is gone afterwards.
 
-    Raises ReleaseError with what DVC said when the tag, the path or the remote's files are missing, or when what came
-    is another version.
+    Raises ReleaseError with what DVC said when the tag, the path or the remote's files are missing.
     """
-    from corpusmith.release import hub, manifest
-
-    into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".pull-", dir=into) as scratch:
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".pull-", dir=beside) as scratch:
         copied = Path(scratch) / corpus
         at = ["--rev", tag(corpus, version)] if version else []
-        dvc("get", *at, "--out", str(copied), "--", repository, f"data/{corpus}", cwd=into)
-        said = manifest.check(copied)
-        if version and said.version != version:
-            raise ReleaseError(f"{repository} at {tag(corpus, version)} holds {corpus} {said.version}: a wrong tag")
-        return hub.keep(copied, into)
+        dvc("get", *at, "--out", str(copied), "--", repository, f"data/{corpus}", cwd=beside)
+        yield copied
 
 
 def dvc(*command: str, cwd: Path) -> str:

@@ -1,4 +1,3 @@
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +8,7 @@ import pytest
 from corpora import reddit, released
 
 from corpusmith.errors import ReleaseError
+from corpusmith.release import manifest
 from corpusmith.release.diff import diff
 from corpusmith.release.write import write_release
 
@@ -86,8 +86,7 @@ def test_a_shard_of_other_columns_is_named(tmp_path: Path, release_dir: Path) ->
 
 def test_releases_of_two_corpora_are_not_compared(tmp_path: Path, release_dir: Path) -> None:
     copy = shutil.copytree(release_dir, tmp_path / "portraits")
-    said = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps(said | {"corpus": "portraits"}))
+    (copy / "manifest.json").write_text(replace(manifest.read(copy), corpus="portraits").to_json())
     with pytest.raises(ReleaseError, match=r"is of reddit and .* of portraits: expected two releases of one corpus"):
         diff(release_dir, copy)
 

@@ -22,7 +22,7 @@ def home(release_dir: Path, tmp_path: Path) -> Path:
 def test_publishing_twice_changes_nothing(home: Path, release_dir: Path) -> None:
     place = home / "published" / "reddit" / "1.0.0"
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
-    assert hub.publish(release_dir, home / "published") == place
+    assert hub.publish(release_dir, home / "published") == (place, False)
     assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before
     assert manifest.check(place) == manifest.check(release_dir)
 
@@ -72,7 +72,11 @@ def test_a_damaged_copy_is_mended_by_pulling_again(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("corpus", "version", "said"),
-    [("reddit", "2.0.0", "it has 1.0.0"), ("edits", None, "holds no edits"), ("reddit", "../..", "expected a corpus")],
+    [
+        ("reddit", "2.0.0", "it has 1.0.0"),
+        ("edits", None, "holds no edits"),
+        ("reddit", "../..", "expected the name of"),
+    ],
 )
 def test_what_is_not_there_is_told(home: Path, corpus: str, version: str | None, said: str) -> None:
     with pytest.raises(ReleaseError, match=said):

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from corpora import reddit, rejected, released
 
+from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
 from corpusmith.release import report
 from corpusmith.release.folder import restore
@@ -45,12 +46,12 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, release_dir: Path) 
 
 
 def test_it_is_opened_by_load_dataset_with_its_three_configs(release_dir: Path) -> None:
-    from datasets import Value, load_dataset
+    from datasets import ClassLabel, load_dataset
 
     data = load_dataset(str(release_dir))
     assert list(data) == ["train", "validation", "test"]
     assert sum(data.num_rows.values()) == 84
-    assert data["train"].features["emotion"] == Value("string")
+    assert data["train"].features["emotion"] == ClassLabel(names=list(EMOTIONS))
     assert load_dataset(str(release_dir), "rejected", split="rejected").num_rows == 42
     assert set(load_dataset(str(release_dir), "scores", split="scores").column_names) == set(SCORES)
 
