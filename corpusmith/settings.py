@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
 import itertools
 import os
@@ -119,12 +120,26 @@ class Scores(_Settings):
     bootstrap: Count
 
 
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1252") from None
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
+
+
 class Reddit(_Settings):
     """The Reddit corpus."""
 
     version: Version
     source: list[str]
     text_column: str | None
+    header: bool | None
+    encoding: Encoding | None
+    source_damage: Literal["stop", "use"]
+    max_broken: Share
     demo: Demo
     comments: Comments
     models: Models

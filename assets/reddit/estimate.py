@@ -9,7 +9,7 @@ from assets.reddit.sources import sources
 from assets.resources import Workshop
 from assets.steps import LackingRows, Step, making
 from corpusmith.errors import BalanceError
-from corpusmith.ingest import read
+from corpusmith.ingest import Options, read
 from corpusmith.work.ledger import Shelf
 
 STEPS = ("comments", "labelled", "rewritten", "synthesized", "probes", "zero_shot")
@@ -48,7 +48,7 @@ def _comments(workshop: Workshop, step: Step) -> pl.LazyFrame:
         source: comments.shelf_of(source, workshop.ledger, settings, workshop.salt)
         for source in sources(workshop).values()
     }
-    step.rows = sum(_left(source, shelf, settings.text_column) for source, shelf in shelves.items())
+    step.rows = sum(_left(source, shelf, comments.options(settings)) for source, shelf in shelves.items())
     rates = [rate for rate in (shelf.rate() for shelf in shelves.values()) if rate]
     step.rate = min(rates) if rates else None
     if step.rows:
@@ -57,6 +57,6 @@ def _comments(workshop: Workshop, step: Step) -> pl.LazyFrame:
     return comments.deduplicate(pl.concat(tables), settings.comments.jaccard)
 
 
-def _left(source: str, shelf: Shelf, text_column: str | None) -> int:
+def _left(source: str, shelf: Shelf, options: Options) -> int:
     done = comments.rows_in(shelf)
-    return sum(batch.height for batch in read(source, skip=done, text_column=text_column))
+    return sum(batch.height for batch in read(source, skip=done, options=options))

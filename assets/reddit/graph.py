@@ -24,8 +24,11 @@ DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")
 @corpus_asset(group="reddit", kinds={"polars"}, partitions_def=DUMPS)
 def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Every line of one source: normalised, scrubbed of personal data, and kept or rejected with its reasons."""
-    source = sources(workshop)[context.partition_key]
-    return cleaning.ingest(source, workshop.ledger, workshop.settings.reddit, workshop.salt, workshop.on_progress)
+    source, settings = sources(workshop)[context.partition_key], workshop.settings.reddit
+    cleaned = cleaning.ingest(source, workshop.ledger, settings, workshop.salt, workshop.on_progress)
+    said = cleaning.read_as(source, workshop.ledger, settings, workshop.salt)
+    context.add_output_metadata({"read as": "; ".join(said)})
+    return cleaned
 
 
 @corpus_asset(group="reddit", kinds={"polars"})

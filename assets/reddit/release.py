@@ -38,10 +38,12 @@ def release_of(
         made=made(comments, stages),
         makers={cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}},
         params=params(workshop.settings, "reddit"),
-        sources=[_source(source) for source in sources(workshop).values()],
+        sources=[_source(source, workshop) for source in sources(workshop).values()],
     )
 
 
-def _source(source: str) -> Source:
+def _source(source: str, workshop: Workshop) -> Source:
     path = Path(source)
-    return Source(path.name if path.is_file() else source, digest(source), path.stat().st_size if path.is_file() else 0)
+    name, size = (path.name, path.stat().st_size) if path.is_file() else (source, 0)
+    said = cleaning.read_as(source, workshop.ledger, workshop.settings.reddit, workshop.salt)
+    return Source(name, digest(source), size, tuple(said))
