@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -80,6 +81,8 @@ class Display:
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 made = event.step_materialization_data.materialization
                 self._say(f"[green]✓[/] {name:<12} {_counts(made.metadata)}{_of(made.partition)}")
+                if "read as" in made.metadata:
+                    self.say(f"  [dim]{escape(str(made.metadata['read as'].value))}[/]")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._checks.append(event.asset_check_evaluation_data.passed)
             case dg.DagsterEventType.STEP_SUCCESS | dg.DagsterEventType.STEP_FAILURE if name == "checks":

@@ -15,12 +15,13 @@ from assets.reddit.sources import digest
 from assets.resources import Workshop
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
 from corpusmith.curate.text import Rules, clean
-from corpusmith.ingest import read
+from corpusmith.errors import SourceError
+from corpusmith.ingest import Notes, Options, read
 from corpusmith.work.ledger import Ledger, Shelf
 from corpusmith.work.plan import fingerprint, keys
 from corpusmith.work.produce import Progress
 
-CURATION = "1"  # raise it when reading or cleaning changes what a line becomes
+CURATION = "2"  # raise it when reading or cleaning changes what a line becomes
 CHUNK_ROWS = 50_000
 PLACE = ("digest", "line", "source")
 """What decides a comment: where it stood, and a digest of what stood there."""
@@ -53,7 +54,8 @@ def ingest(source: str, workshop: Workshop) -> pl.LazyFrame:
     """Every line of a source as a comment with its verdict.
 
     Chunks of CHUNK_ROWS lines are stored as they are done, so an interrupted run goes on from the middle: what is done
-    is decompressed again, but neither parsed nor cleaned.
+    is decompressed again, but neither parsed nor cleaned. Raises SourceError for a damaged source, one with more broken
+    lines than ``max_broken`` allows, and one without any usable comment.
     """
     settings, salt = workshop.settings.reddit, workshop.salt
     shelf = shelf_of(source, workshop.ledger, settings, salt)
@@ -61,15 +63,62 @@ def ingest(source: str, workshop: Workshop) -> pl.LazyFrame:
     if workshop.on_lacking and (lines := _left(source, done, settings)):
         workshop.on_lacking(lines, shelf.rate())
     began, before = time.perf_counter(), done
-    for chunk in _cleaned(source, done, settings, salt):
+    notes: Notes = {}
+    for chunk in _cleaned(source, done, settings, salt, notes):
         shelf.append(chunk, name=f"line-{done + 1:012d}")
         done += chunk.num_rows
         if workshop.on_progress:
             workshop.on_progress(Progress(Path(source).name, done - before, 0, 0, time.perf_counter() - began))
     if done > before:
-        shelf.describe({"model": "corpusmith/curate", "revision": CURATION, "source": Path(source).name})
         shelf.record_rate(done - before, time.perf_counter() - began)
+    said = [f"{what}: {found}" for what, found in notes.items()] + _counted(source, shelf.scan(), settings)
+    shelf.describe(
+        {"model": "corpusmith/curate", "revision": CURATION, "source": Path(source).name, "read as": said},
+    )
     return shelf.scan().drop("raw")
+
+
+def read_as(source: str, workshop: Workshop) -> list[str]:
+    """What was found out of a source when it was read: its column of text, encoding, damage, broken lines."""
+    shelf = shelf_of(source, workshop.ledger, workshop.settings.reddit, workshop.salt)
+    return list(shelf.description().get("read as", []))
+
+
+def options(settings: Reddit) -> Options:
+    """How the sources of the settings are to be read."""
+    return Options(settings.text_column, settings.header, settings.encoding, settings.source_damage == "use")
+
+
+def _counted(source: str, comments: pl.LazyFrame, settings: Reddit) -> list[str]:
+    """What is amiss in a source that was read, in sentences; raises SourceError where it is too much to go on."""
+    is_broken = pl.col("reasons").list.contains("broken_line")
+    rows, broken, timeless, kept = (
+        comments.select(
+            pl.len(),
+            is_broken.sum(),
+            (pl.col("created_utc").is_null() & ~is_broken).sum(),
+            (pl.col("verdict") == "kept").sum(),
+        )
+        .collect()
+        .row(0)
+    )
+    if broken > settings.max_broken * rows:
+        line, raw = comments.filter(is_broken).select("line", "raw").sort("line").head(1).collect().row(0)
+        raise SourceError(
+            f"{source}: {broken:,} of {rows:,} lines are broken, more than reddit.max_broken ({settings.max_broken:g}) "
+            f"allows; the first is line {line}: {(raw or '')[:60]!r}. Get the file anew, or raise reddit.max_broken"
+        )
+    if not kept:
+        reasons = comments.select(pl.col("reasons").explode().value_counts(sort=True)).unnest("reasons").collect()
+        why = ", ".join(f"{code} {count:,}" for code, count in reasons.iter_rows())
+        raise SourceError(
+            f"{source}: none of its {rows:,} rows is a usable comment ({why}): leave it out, or see what "
+            "reddit.comments and reddit.text_column ask for"
+        )
+    said = [f"broken: {broken:,} of {rows:,} lines"] if broken else []
+    if 0 < timeless < rows - broken:
+        said.append(f"time: {timeless:,} of {rows:,} rows have none, or one before 2005 or to come")
+    return said
 
 
 def deduplicate(comments: pl.LazyFrame, jaccard: float) -> pl.LazyFrame:
@@ -99,20 +148,21 @@ def _looked_up(table: pl.DataFrame, column: str) -> pl.Expr:
 
 def first(source: str, lines: int, settings: Reddit, salt: str) -> pl.DataFrame:
     """The comments of a source's first lines; for a preview."""
-    batches = read(source, batch_rows=lines, text_column=settings.text_column)
+    batches = read(source, batch_rows=lines, options=options(settings))
     return _comments(next(iter(batches)), settings, salt)
 
 
 def again(source: str, lines: pl.Series, settings: Reddit, salt: str) -> pl.DataFrame:
     """The comments of some lines, read and cleaned anew; for `verify --regenerate`."""
-    read_again = read(source, batch_rows=CHUNK_ROWS, text_column=settings.text_column)
+    read_again = read(source, batch_rows=CHUNK_ROWS, options=options(settings))
     wanted = [batch.filter(pl.col("line").is_in(lines.implode())) for batch in read_again]
     return pl.concat([_comments(batch, settings, salt) for batch in wanted])
 
 
 def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
     """Where the comments of a source lie: decided by its bytes, and by all that changes what its lines become."""
-    rules = {**settings.comments.model_dump(exclude={"jaccard"}), "text_column": settings.text_column}
+    form = settings.model_dump(include={"text_column", "header", "encoding"})
+    rules = {**settings.comments.model_dump(exclude={"jaccard"}), **form}
     hidden = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
     decides = {**rules, "salt": hidden, "code": CURATION, "name": Path(source).name}
     return ledger.shelf("comments", fingerprint("comments", "corpusmith/curate", digest(source), decides), COMMENTS)
@@ -125,11 +175,11 @@ def rows_in(shelf: Shelf) -> int:
 
 def _left(source: str, done: int, settings: Reddit) -> int:
     """How many lines of a source are still to be read."""
-    return sum(batch.height for batch in read(source, skip=done, text_column=settings.text_column))
+    return sum(batch.height for batch in read(source, skip=done, options=options(settings)))
 
 
-def _cleaned(source: str, skip: int, settings: Reddit, salt: str) -> Iterator[pa.Table]:
-    for batch in read(source, batch_rows=CHUNK_ROWS, skip=skip, text_column=settings.text_column):
+def _cleaned(source: str, skip: int, settings: Reddit, salt: str, notes: Notes) -> Iterator[pa.Table]:
+    for batch in read(source, batch_rows=CHUNK_ROWS, skip=skip, options=options(settings), notes=notes):
         yield _comments(batch, settings, salt).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(COMMENTS)
 
 

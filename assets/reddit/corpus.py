@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from assets.reddit.preview import preview
 from assets.reddit.remake import remaker
 from assets.reddit.settings import Reddit
 from assets.resources import Workshop
-from corpusmith.release.inputs import CardText
+from corpusmith.release.inputs import CardText, Source
 from validation.reddit import SUITE
 
 
@@ -35,6 +36,16 @@ def content(
 def card(workshop: Workshop) -> CardText:
     """The words for a release of people's comments, or of the demo dump."""
     return DEMO if sources.is_demo(workshop) else CARD
+
+
+def described(workshop: Workshop) -> list[Source]:
+    """Every source as a release names it, with how it was read."""
+    found = []
+    for source in sources.sources(workshop).values():
+        path = Path(source)
+        name, size = (path.name, path.stat().st_size) if path.is_file() else (source, 0)
+        found.append(Source(name, sources.digest(source), size, tuple(cleaning.read_as(source, workshop))))
+    return found
 
 
 def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
@@ -57,7 +68,7 @@ CORPUS = Corpus(
     remaker=remaker,
     preview=preview,
     makers=provenance,
-    sources=sources.described,
+    sources=described,
     inputs=sources.inputs,
     partitions=sources.partitions,
     arrivals=sources.arrivals,

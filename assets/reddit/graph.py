@@ -24,7 +24,9 @@ def dumps(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop
     """Every line of one source: normalised, scrubbed of personal data, and kept or rejected with its reasons."""
     source = sources(workshop)[context.partition_key]
     with refused.unless_read(workshop.home, "reddit", context.partition_key, token(source)):
-        return cleaning.ingest(source, workshop)
+        cleaned = cleaning.ingest(source, workshop)
+    context.add_output_metadata({"read as": "; ".join(cleaning.read_as(source, workshop))})
+    return cleaned
 
 
 @corpus_asset(group="reddit", kinds={"polars"})

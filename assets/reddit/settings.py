@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import codecs
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Table
 
@@ -83,11 +84,25 @@ class Scores(Table):
     bootstrap: Count
 
 
+def _known(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1252") from None
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
+
+
 class Reddit(CorpusSettings):
     """The Reddit corpus."""
 
     source: Here[list[str]]
     text_column: str | None
+    header: bool | None
+    encoding: Encoding | None
+    source_damage: Literal["stop", "use"]
+    max_broken: Share
     demo: Demo
     comments: Comments
     models: Models

@@ -9,14 +9,13 @@ from pathlib import Path
 from assets import refused
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
-from corpusmith.ingest.sources import is_hub_id, is_saved_dataset, may_be_source
-from corpusmith.release.inputs import Source
+from corpusmith.ingest.sources import check_name, files_in, is_hub_id, is_saved_dataset, may_be_source
 
 
 def sources(workshop: Workshop) -> dict[str, str]:
     """Every source by its partition, ``name-digest of its path``; folders are read in name order.
 
-    Raises SourceError for a path that is not there, and for two files of one name.
+    Raises SourceError for a path that is not there or whose name is no text, and for two files of one name.
     """
     named = [found for source in workshop.settings.reddit.source for found in _expand(source)]
     if named:
@@ -46,16 +45,6 @@ def inputs(workshop: Workshop) -> dict[str, str]:
     return {"salt": salt, "partitions": ", ".join(sources(workshop))}
 
 
-def described(workshop: Workshop) -> list[Source]:
-    """Every source as a release names it."""
-    return [_described(source) for source in sources(workshop).values()]
-
-
-def _described(source: str) -> Source:
-    path = Path(source)
-    return Source(path.name if path.is_file() else source, digest(source), path.stat().st_size if path.is_file() else 0)
-
-
 def digest(source: str) -> str:
     """SHA-256 of a file's bytes; a Hub dataset's id stands for itself."""
     path = Path(source)
@@ -81,6 +70,7 @@ def in_inbox(workshop: Workshop) -> dict[str, str]:
 def _distinct(found: list[str]) -> dict[str, str]:
     by_name: dict[str, str] = {}
     for source in dict.fromkeys(found):
+        check_name(source)
         other = by_name.setdefault(Path(source).name, source)
         if other != source:
             raise SourceError(
@@ -97,7 +87,7 @@ def partition(source: str) -> str:
 def _expand(source: str) -> list[str]:
     path = Path(source).expanduser()
     if path.is_dir() and not is_saved_dataset(path):
-        files = [str(file.resolve()) for file in sorted(path.rglob("*")) if _is_source(file)]
+        files = [str(file.resolve()) for file in files_in(path)]
         if not files:
             raise SourceError(f"the folder {path} has no files in it; give it dump files, or name another source")
         return files

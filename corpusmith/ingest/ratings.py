@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,7 @@ def _together(ratings: pl.DataFrame) -> pl.DataFrame:
 
 def _table(path: Path) -> tuple[pl.DataFrame, bool]:
     """The filled columns of a file as text, with where each row stood; and whether it is MEMO-Bench's."""
-    rows = _rows(path)
+    rows = _without_empty_columns(_rows(path))
     names = [name.strip().lower() for name in rows[0]]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SourceError(f"{path}: the column {', '.join(repeated)} stands more than once in row 1")
@@ -125,6 +126,13 @@ def _table(path: Path) -> tuple[pl.DataFrame, bool]:
     return table.with_columns(pl.col("emotion").str.to_lowercase(), place=place, stem=stem), columns is not None
 
 
+def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
+    """The rows without columns that have neither a name nor a value, as spreadsheets add them at the end."""
+    width = len(rows[0])
+    used = [any(place < len(row) and row[place].strip() for row in rows) for place in range(width)]
+    return [[cell for place, cell in enumerate(row) if place >= width or used[place]] for row in rows]
+
+
 def _rows(path: Path) -> list[list[str]]:
     try:
         size = path.stat().st_size
@@ -134,7 +142,7 @@ def _rows(path: Path) -> list[list[str]]:
     if size > MAX_BYTES:
         raise SourceError(f"{path} has {size:,} bytes; expected a table of ratings of {MAX_BYTES:,} at most")
     try:
-        text = data.decode("utf-8-sig")
+        text = unicodedata.normalize("NFC", data.decode("utf-8-sig"))  # a name is the same however it was typed
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not text in UTF-8 (byte {error.start}): save it as CSV UTF-8") from None
     if "\0" in text:

@@ -4,6 +4,8 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.ingest.times import seconds
+
 SCHEMA: Final = pl.Schema(
     {
         "source": pl.String,
@@ -51,7 +53,7 @@ def records(fields: pl.DataFrame, source: str, first_line: int) -> pl.DataFrame:
         pl.coalesce("link_id", "name", pl.when(post).then("t3_" + pl.col("id"))).alias("thread"),
         "author",
         "subreddit",
-        pl.col("created_utc").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False),
+        seconds(fields["created_utc"]),
         pl.col("over_18").str.to_lowercase().is_in(TRUE).fill_null(False).alias("nsfw"),
         "distinguished",
         pl.coalesce("body", text, "title").alias("raw"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
@@ -54,8 +54,9 @@ def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int
     The seed decides choice and orders. Raises UserError for names of raters or a folder that cannot be used: what was
     filled in is never overwritten; ReleaseError for a release that is damaged, naming the file or the key.
     """
-    if bad := [name for name in raters if not re.fullmatch(r"[\w-]+", name)]:
-        raise UserError(f"a rater's name is of letters, digits, - and _: {', '.join(map(repr, bad))}")
+    raters = [unicodedata.normalize("NFC", name) for name in raters]
+    if bad := [name for name in raters if not _is_name(name)]:
+        raise UserError(f"a rater's name is of letters of any script, digits, - and _: {', '.join(map(repr, bad))}")
     if not raters or len(set(raters)) < len(raters):
         raise UserError(f"expected one rater at least and each once, found {', '.join(raters) or 'none'}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -63,6 +64,11 @@ def write_sheets(release: Path, folder: Path, raters: Sequence[str], images: int
     check_folder(folder)
     with parquet.naming_damage(release):
         return _write(release, folder, raters, images, seed)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name is of letters with their marks (é in two parts, the vowels of Devanagari), digits, - and _."""
+    return bool(name) and all(letter in "-_" or unicodedata.category(letter)[0] in "LMN" for letter in name)
 
 
 def _write(release: Path, folder: Path, raters: Sequence[str], images: int | None, seed: int) -> int:

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import itertools
 import logging
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from corpusmith.errors import SourceError
+from corpusmith.ingest.encodings import as_utf8, marked, whole_characters
+from corpusmith.ingest.options import Notes, Options
 
 BLOCK_BYTES: Final = 8 << 20
 BLOCK_LINES: Final = 100_000
@@ -54,18 +57,22 @@ def kind(path: Path) -> str:
     return next((name for start, name in magic.items() if head.startswith(start)), "plain")
 
 
-def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The decompressed bytes of a file in blocks of about ``block_bytes`` and at most BLOCK_LINES whole lines.
+def blocks(
+    path: Path, options: Options | None = None, notes: Notes | None = None, block_bytes: int = BLOCK_BYTES
+) -> Iterator[bytes]:
+    """The text of a file, decompressed and in UTF-8, in blocks of about ``block_bytes`` and BLOCK_LINES whole lines.
 
-    A line longer than MAX_LINE_BYTES is cut short. What was left of a damaged stream is the last line, made invalid by
-    a NUL. Raises SourceError when nothing at all can be decompressed, and for a decompression bomb.
+    A line longer than MAX_LINE_BYTES is cut short. Raises SourceError for a damaged stream, which says how much could
+    be read; with ``options.use_damaged`` what was left of it is the last line, made invalid by a NUL, and the damage is
+    noted. Raises SourceError when nothing at all can be decompressed, and for a decompression bomb.
     """
+    options, notes = options or Options(), {} if notes is None else notes
     held: list[bytes] = []
-    size = tail = 0  # bytes that are held; bytes of the line that was started last
+    size = tail = lines = 0  # bytes that are held; bytes of the line that was started last; whole lines before those
     long = False  # may one of the lines be over-long?
     ending = b""
     try:
-        for piece in _bounded(path):
+        for piece in _text(path, options, notes):
             end = piece.rfind(b"\n") + 1
             if not end and tail > MAX_LINE_BYTES:
                 continue  # the line is cut short anyway
@@ -75,24 +82,48 @@ def blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
             tail = len(piece) - end if end else tail + len(piece)
             if end and size >= block_bytes:
                 joined = b"".join(held)
+                lines += joined.count(b"\n")
                 yield from _cut(joined[: size - tail], long)
                 held, size, long = [joined[size - tail :]], tail, tail > MAX_LINE_BYTES
     except DamagedError as error:
         if not held:
             raise SourceError(f"{path} is not a readable .{kind(path)} file: {error}") from error
-        log.warning("%s is damaged: %s; what could be read of it is used", path, error)
+        readable = lines + sum(piece.count(b"\n") for piece in held)
+        damage = f"damaged: {error}; {readable:,} lines can be read of it"
+        if not options.use_damaged:
+            raise SourceError(
+                f"{path} is {damage}. Get the file anew, or go on with these by source_damage: use"
+            ) from error
+        notes["damage"] = damage
+        log.warning("%s is %s, and are used", path, damage)
         ending = BROKEN_END
     rest = b"".join(held)
-    if rest and not ending and not rest.endswith(b"\n"):
+    if ending:
+        rest = whole_characters(rest)
+    elif rest and not rest.endswith(b"\n"):
         ending = b"\n"
     yield from _cut(rest + ending, long)
+
+
+def _text(path: Path, options: Options, notes: Notes) -> Iterator[bytes]:
+    """The decompressed bytes of a file as UTF-8, from the encoding that is set, or that a byte order mark states."""
+    pieces = _bounded(path)
+    first = next(pieces, b"")
+    encoding = options.encoding or marked(first)
+    every = itertools.chain([first], pieces)
+    if encoding is None:
+        return every
+    notes["encoding"] = f"{encoding}, as {'the setting' if options.encoding else 'its byte order mark'} says"
+    return as_utf8(every, encoding, path)
 
 
 def _cut(block: bytes, long: bool) -> Iterator[bytes]:
     """A block of whole lines in parts of at most BLOCK_LINES lines, over-long lines cut short."""
     if long:
         lines = block.split(b"\n")
-        block = b"\n".join(line if len(line) <= MAX_LINE_BYTES else line[:KEPT_OF_LONG_LINE] for line in lines)
+        block = b"\n".join(
+            line if len(line) <= MAX_LINE_BYTES else whole_characters(line[:KEPT_OF_LONG_LINE]) for line in lines
+        )
     count = block.count(b"\n")
     if count <= BLOCK_LINES:
         if block:

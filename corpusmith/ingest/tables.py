@@ -11,8 +11,11 @@ import polars as pl
 import polars.selectors as cs
 
 from corpusmith.errors import SourceError
+from corpusmith.ingest.encodings import decoded
+from corpusmith.ingest.headers import has_header, wordiest
+from corpusmith.ingest.options import Notes, Options
 from corpusmith.ingest.records import FIELDS, records
-from corpusmith.ingest.streams import blocks
+from corpusmith.ingest.streams import BROKEN_END, blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,53 +23,56 @@ if TYPE_CHECKING:
 TEXT_NAMES: Final = ("body", "text", "comment", "comment_text", "content", "sentence", "message", "post", "review")
 """Names that a column of text goes by, best first; else a title, with selftext beside it, as in a post."""
 POST_NAMES: Final = ("title", "selftext")
+TEXTS: Final = ("body", *POST_NAMES)
 ROWS_AT_ONCE: Final = 20_000
 SNIFFED_ROWS: Final = 100
 MAX_GROUP_BYTES: Final = 4 << 30
 """Of the columns that are read, decompressed, in one row group of a Parquet file."""
 
 
-def read_delimited(path: Path, skip: int = 0, text_column: str | None = None) -> Iterator[pl.DataFrame]:
+def read_delimited(path: Path, skip: int, options: Options, notes: Notes) -> Iterator[pl.DataFrame]:
     """Frames of records.SCHEMA, one row for each row of a CSV or TSV, which may be compressed and hold quoted newlines.
 
-    The header is the first row if it names a text column; without one, the text is the column of the longest values, or
-    the one whose number, from 0, ``text_column`` is. A row of another width than the first is broken.
+    The first row is a header if it names a text column, or as headers.has_header finds, unless ``options`` say. Without
+    a column that is known by its name, the text is the one of the most words. A row of another width than the first is
+    broken. Raises SourceError for a file that is not UTF-8 and whose encoding is not said.
     """
-    rows = _rows(path)
+    rows = _rows(path, options, notes)
     head = list(itertools.islice(rows, SNIFFED_ROWS))
-    if not head[0]:
+    if not head or not head[0]:
         raise SourceError(f"{path}: expected the first row or the header of a table, found a blank or broken line")
-    named = _named(head[0])
-    header = text_column in head[0] or any(name in named for name in (*TEXT_NAMES, *POST_NAMES))
+    header = _is_header(head, options)
     width = len(head[0])
     names = head.pop(0) if header else [str(place) for place in range(width)]
-    if not header and text_column is None:
-        text_column = _longest(head, width)
-    columns = _columns(names, text_column, str(path))
+    columns = _delimited_columns(names, head, options.text_column, str(path), notes)
+    notes["text"] += "; row 1 names the columns" if header else "; no row names the columns"
     rest = itertools.islice(itertools.chain(head, rows), skip, None)
     line = skip + 1
     while batch := list(itertools.islice(rest, ROWS_AT_ONCE)):
-        whole = [row if len(row) == width else [None] * width for row in batch]
+        whole = [row if _is_whole(row, width) else [None] * width for row in batch]
         values = dict(zip(names, zip(*whole, strict=True), strict=True))
         frame = pl.DataFrame(
             {field: values[name] for field, name in columns.items()}, schema=dict.fromkeys(columns, pl.String)
         )
         made = _records(frame, path.name, line)
         if made["broken"].any():
-            starts = [None if len(row) == width else "\t".join(row)[:1000] for row in batch]
+            starts = [None if _is_whole(row, width) else "\t".join(row)[:1000] for row in batch]
             made = made.with_columns(raw=pl.coalesce("raw", pl.Series(starts, dtype=pl.String)))
         line += made.height
         yield made
 
 
-def read_parquet(path: Path, skip: int = 0, text_column: str | None = None) -> Iterator[pl.DataFrame]:
-    """Frames of records.SCHEMA, one row for each row of a Parquet file."""
+def read_parquet(path: Path, skip: int, options: Options, notes: Notes) -> Iterator[pl.DataFrame]:
+    """Frames of records.SCHEMA, one row for each row of a Parquet file, whose pages are as their checksums say.
+
+    Raises SourceError for a column of another type than it should have.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
-        columns = _columns(file.schema_arrow.names, text_column, str(path))
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        columns = _typed_columns(file.schema_arrow, options.text_column, str(path), notes)
         _check_size(file, set(columns.values()), path)
         batches = file.iter_batches(ROWS_AT_ONCE, columns=list(dict.fromkeys(columns.values())))
         yield from _from_arrow(batches, columns, path.name, skip)
@@ -74,10 +80,11 @@ def read_parquet(path: Path, skip: int = 0, text_column: str | None = None) -> I
         raise SourceError(f"{path} is not a readable Parquet file: {error}") from error
 
 
-def read_dataset(name: str, skip: int = 0, text_column: str | None = None) -> Iterator[pl.DataFrame]:
+def read_dataset(name: str, skip: int, options: Options, notes: Notes) -> Iterator[pl.DataFrame]:
     """Frames of records.SCHEMA, one row for each row of a Hugging Face dataset: an id, or a folder of save_to_disk.
 
-    Of a dataset with splits it is the train split, or the first; it is streamed, not downloaded as a whole.
+    Of a dataset with splits it is the train split, or the first; it is streamed, not downloaded as a whole. Raises
+    SourceError for a column of another type than it should have.
     """
     import datasets
 
@@ -94,7 +101,7 @@ def read_dataset(name: str, skip: int = 0, text_column: str | None = None) -> It
     first = next(batches, None)
     if first is None:
         raise SourceError(f"the dataset {name!r} has no rows")
-    columns = _columns(first.column_names, text_column, name)
+    columns = _typed_columns(first.schema, options.text_column, name, notes)
     yield from _from_arrow(itertools.chain([first], batches), columns, Path(name).name, skip)
 
 
@@ -112,10 +119,22 @@ def _from_arrow(
         line += passed
         if passed == batch.num_rows:
             continue
-        table: Any = pl.from_arrow(batch.slice(passed))
+        chosen = batch.slice(passed).select(list(dict.fromkeys(columns.values())))
+        _check_text(chosen, source, line)
+        table: Any = pl.from_arrow(chosen)
         frame = table.select(**{field: pl.col(name) for field, name in columns.items()})
         yield _records(frame.with_columns(cs.temporal().dt.epoch("s")).cast(pl.String), source, line)
         line += frame.height
+
+
+def _check_text(batch: "pa.RecordBatch | pa.Table", source: str, first_row: int) -> None:
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as error:
+        rows = f"rows {first_row} to {first_row + batch.num_rows - 1}"
+        raise SourceError(f"{source}: {rows} hold text that is not UTF-8 ({error}); write the file anew") from error
 
 
 def _records(found: pl.DataFrame, source: str, first_line: int) -> pl.DataFrame:
@@ -123,38 +142,86 @@ def _records(found: pl.DataFrame, source: str, first_line: int) -> pl.DataFrame:
     return records(found.with_columns(missing), source, first_line)
 
 
-def _columns(names: Sequence[str], text_column: str | None, source: str) -> dict[str, str]:
-    """Which column of a table gives which of FIELDS."""
+def _typed_columns(schema: "pa.Schema", text_column: str | None, source: str, notes: Notes) -> dict[str, str]:
+    """Which column of an Arrow table gives which of FIELDS. Raises SourceError for one of a type that gives none."""
+    import pyarrow.types as types
+
+    columns, why = _columns(schema.names, text_column, source)
+    notes["text"] = why
+    for field, name in columns.items():
+        kind = schema.field(name).type
+        held = kind.value_type if types.is_dictionary(kind) else kind
+        is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
+        is_plain = types.is_primitive(held) or types.is_decimal(held) or types.is_null(held)
+        if is_text or (field not in TEXTS and is_plain and not (types.is_duration(held) or types.is_time(held))):
+            continue
+        expected = "text (string)" if field in TEXTS else "text, a number or a time"
+        raise SourceError(
+            f"{source}: column {name!r} is {kind}, expected {expected}; name the column of the text by text_column, "
+            "or convert it"
+        )
+    return columns
+
+
+def _columns(names: Sequence[str], text_column: str | None, source: str) -> tuple[dict[str, str], str]:
+    """Which column of a table gives which of FIELDS, and why that of the text was taken."""
     known = _named(names)
     columns: dict[str, str] = {field: known[field] for field in FIELDS if field in known}
+    others = {field: name for field, name in columns.items() if field not in ("body", *POST_NAMES)}
+    of = f"of {', '.join(names)}"
     if text_column is not None:
         if text_column not in names:
             raise SourceError(f"{source} has no column {text_column!r}; it has {', '.join(names)}")
-        return {"body": text_column} | {f: n for f, n in columns.items() if f not in ("body", *POST_NAMES)}
+        return {"body": text_column} | others, f"column {text_column} {of}: as text_column says"
     text = next((known[name] for name in TEXT_NAMES if name in known), None)
     if text is not None:
-        return {"body": text} | {f: n for f, n in columns.items() if f not in ("body", *POST_NAMES)}
+        return {"body": text} | others, f"column {text} {of}: by its name"
     if "title" in columns:
-        return columns
+        taken = " and ".join(columns[name] for name in POST_NAMES if name in columns)
+        return columns, f"column {taken} {of}: by name"
     if len(names) == 1:
-        return {"body": names[0]}
-    raise SourceError(f"{source}: which column holds the text? Set reddit.text_column to one of {', '.join(names)}")
+        return {"body": names[0]}, f"column {names[0]}: there is no other"
+    raise SourceError(f"{source}: which column holds the text? Set text_column to one of {', '.join(names)}")
+
+
+def _delimited_columns(
+    names: list[str], rows: list[list[str]], text_column: str | None, source: str, notes: Notes
+) -> dict[str, str]:
+    """As _columns, for a table of text: text_column may be a number, and without a name the most words count."""
+    if text_column is not None and text_column not in names and text_column.isdecimal():
+        text_column = names[int(text_column)] if int(text_column) < len(names) else text_column
+    known = _named(names)
+    if text_column is None and len(names) > 1 and not any(name in known for name in (*TEXT_NAMES, "title")):
+        text_column = wordiest(names, rows, source)
+        columns, _ = _columns(names, text_column, source)
+        notes["text"] = f"column {text_column} of {', '.join(names)}: it has the most words"
+    else:
+        columns, notes["text"] = _columns(names, text_column, source)
+    return columns
+
+
+def _is_header(head: Sequence[Sequence[str]], options: Options) -> bool:
+    if options.header is not None:
+        return options.header
+    named = _named(head[0])
+    return (
+        options.text_column in head[0] or any(name in named for name in (*TEXT_NAMES, *POST_NAMES)) or has_header(head)
+    )
+
+
+def _is_whole(row: Sequence[str], width: int) -> bool:
+    """Whether a row has all its cells, and is not what was left of a damaged file."""
+    return len(row) == width and not row[-1].endswith("\0")
 
 
 def _named(names: Sequence[str]) -> dict[str, str]:
     return {name.strip().lower(): name for name in reversed(names)}
 
 
-def _longest(rows: Sequence[Sequence[str]], width: int) -> str:
-    whole = [row for row in rows if len(row) == width]
-    lengths = [sum(len(row[place]) for row in whole) for place in range(width)]
-    return str(lengths.index(max(lengths)))
-
-
-def _rows(path: Path) -> Iterator[list[str]]:
+def _rows(path: Path, options: Options, notes: Notes) -> Iterator[list[str]]:
     """The rows of a delimited file; one that cannot be read is an empty list."""
-    lines = _lines(path)
-    first = next(lines)
+    lines = _lines(path, options, notes)
+    first = next(lines, "")
     delimiter = _delimiter(path, first)
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
     while True:
@@ -166,12 +233,14 @@ def _rows(path: Path) -> Iterator[list[str]]:
             yield []
 
 
-def _lines(path: Path) -> Iterator[str]:
-    for number, block in enumerate(blocks(path)):
-        if number == 0 and b"\0" in block[:4096]:
+def _lines(path: Path, options: Options, notes: Notes) -> Iterator[str]:
+    line = 1
+    for block in blocks(path, options, notes):
+        if line == 1 and b"\0" in block[:4096].removesuffix(BROKEN_END):
             raise SourceError(f"{path}: expected a table of text (CSV, TSV), found binary data")
-        text = block.decode("utf-8-sig" if number == 0 else "utf-8", "replace")
-        yield from io.StringIO(text, newline="")
+        text = decoded(block, line, path)
+        yield from io.StringIO(text.removeprefix("\ufeff") if line == 1 else text, newline="")
+        line += block.count(b"\n")
 
 
 def _delimiter(path: Path, first: str) -> str:

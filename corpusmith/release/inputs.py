@@ -77,11 +77,12 @@ class CardText:
 
 @dataclass(frozen=True)
 class Source:
-    """One input file: its name, SHA-256 and bytes."""
+    """One input file: its name, SHA-256 and bytes, and how it was read, damage included, in sentences."""
 
     name: str
     sha256: str
     bytes: int
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

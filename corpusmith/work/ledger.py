@@ -112,6 +112,14 @@ class Shelf:
             text = json.dumps({"fingerprint": self.fingerprint, **provenance}, indent=2, sort_keys=True, default=str)
             self._put(name, text.encode())
 
+    def description(self) -> dict[str, Any]:
+        """What `describe` wrote; empty before."""
+        try:
+            with self.filesystem.open_input_stream(f"{self.path}/maker.json") as stream:
+                return dict(json.loads(stream.read()))
+        except FileNotFoundError:
+            return {}
+
     def record_rate(self, rows: int, seconds: float) -> None:
         """Remember how fast the last run made rows, for the next dry run's estimate."""
         self._put(f"{self.path}/rate.json", json.dumps({"rows": rows, "seconds": seconds}).encode())

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import sqlite3
+from pathlib import Path
 
 import polars
 import pytest
@@ -23,16 +25,50 @@ def test_a_file_that_is_no_dump_is_named(cli, tmp_path):
     assert "Traceback" not in ran.err
 
 
-def test_a_truncated_dump_is_named_and_what_can_be_read_of_it_is_used(cli, tmp_path):
-    lines = (json.dumps({"body": f"{n} " * 50}).encode() + b"\n" for n in range(20_000))
+@pytest.fixture
+def truncated(tmp_path):
+    """A dump that was cut in the middle, and how many lines it had."""
+    lines = [json.dumps({"body": f"{n} " * 50}).encode() + b"\n" for n in range(20_000)]
     whole = zstandard.compress(b"".join(lines))
     dump = tmp_path / "RC_2020-01.zst"
     dump.write_bytes(whole[: len(whole) // 2])
-    ran = cli("build", "reddit", *SMOKE, "--source", dump, "--dry-run", "--json", home=tmp_path / "home")
+    return dump
+
+
+def test_a_truncated_dump_stops_the_build_with_one_line(cli, truncated, tmp_path):
+    ran = cli("build", "reddit", *SMOKE, "--source", truncated, home=tmp_path / "home")
+    assert ran.code == 2, ran.err
+    assert f"{truncated} is damaged" in ran.err.splitlines()[-1]
+    assert "source_damage: use" in ran.err.splitlines()[-1]
+    assert "Traceback" not in ran.err
+
+
+def test_what_can_be_read_of_a_truncated_dump_is_used_if_that_is_said(cli, truncated, tmp_path):
+    use = ("--set", "reddit.source_damage=use", "--dry-run", "--json")
+    ran = cli("build", "reddit", *SMOKE, "--source", truncated, *use, home=tmp_path / "home")
     assert ran.code == 0, ran.err
     assert 0 < ran.json[0]["rows"] < 20_000
-    assert ran.err.startswith(f"warning: {dump} is damaged")
+    assert ran.err.startswith(f"warning: {truncated} is damaged")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_file_whose_name_is_no_text_is_refused_in_one_line(cli, tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.ndjson")
+    Path(name).write_text('{"body": "some words to read"}\n')
+    for source in (name, tmp_path):
+        ran = cli("build", "reddit", *SMOKE, "--source", source, home=tmp_path / "home")
+        assert ran.code == 2, ran.err
+        assert "bad\\xff.ndjson" in ran.err.splitlines()[-1]
+        assert "Traceback" not in ran.err
+
+
+def test_a_name_beyond_ascii_is_refused_in_one_line_where_the_locale_cannot_read_it(cli, tmp_path):
+    (tmp_path / "café.ndjson").write_text('{"body": "some words to read"}\n')
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = cli("build", "reddit", *SMOKE, "--source", tmp_path, home=tmp_path / "home", **plain)
+    assert ran.code == 2, ran.err
+    assert "caf\\xc3\\xa9.ndjson" in ran.err.splitlines()[-1]
+    assert "PYTHONUTF8=1" in ran.err.splitlines()[-1]
 
 
 def test_an_empty_folder_is_no_source(cli, tmp_path):

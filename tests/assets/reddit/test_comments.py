@@ -1,16 +1,20 @@
 """From dump lines to comments: every line is accounted for, and an interrupted run goes on from the middle."""
 
+import gzip
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from assets.reddit import comments
 from assets.registry import load
+from assets.resources import Workshop
+from corpusmith.errors import SourceError
 from corpusmith.work.ledger import Ledger
 
 SALT = "salt"
-SETTINGS = load(profile="smoke").reddit
+SETTINGS = load(profile="smoke").reddit.model_copy(update={"max_broken": 0.1})
 
 
 @pytest.fixture
@@ -23,15 +27,30 @@ def dump(tmp_path):
             body = "[deleted]"
         if n in (21, 41, 61):
             body = "This is the comment number 0 that somebody wrote about topic 0 in the evening."
-        row = {"body": body, "author": f"user{n}", "id": f"c{n}", "link_id": f"t3_{n // 4}", "created_utc": str(n)}
+        row = {
+            "body": body,
+            "author": f"user{n}",
+            "id": f"c{n}",
+            "link_id": f"t3_{n // 4}",
+            "created_utc": str(1_577_836_800 + n),
+        }
         lines.append("{broken" if n % 15 == 14 else json.dumps(row))
     path = tmp_path / "RC_2020-01.ndjson"
     path.write_text("\n".join(lines) + "\n")
     return str(path)
 
 
-def ingest(dump, folder, on_progress=None):
-    return comments.ingest(dump, Ledger(folder), SETTINGS, SALT, on_progress).collect()
+def workshop(home, settings=SETTINGS, on_progress=None):
+    return Workshop(home, load(profile="smoke").model_copy(update={"reddit": settings}), on_progress)
+
+
+@pytest.fixture(autouse=True)
+def _salted(monkeypatch):
+    monkeypatch.setenv("CORPUSMITH_SALT", SALT)
+
+
+def ingest(dump, home, on_progress=None):
+    return comments.ingest(dump, workshop(home, on_progress=on_progress)).collect()
 
 
 def test_every_line_is_kept_or_rejected_with_a_reason(dump, tmp_path):
@@ -80,3 +99,48 @@ def test_other_rules_or_another_salt_have_a_shelf_of_their_own(dump, tmp_path):
         comments.shelf_of(dump, ledger, *which).path for which in ((SETTINGS, SALT), (strict, SALT), (SETTINGS, "x"))
     }
     assert len(paths) == 3
+
+
+def asking(**settings):
+    return SETTINGS.model_copy(update=settings)
+
+
+def test_more_broken_lines_than_a_share_stop_the_build_and_the_first_is_named(dump, tmp_path):
+    with pytest.raises(SourceError, match=r"8 of 120 lines are broken, .*max_broken \(0\.05\).* line 15: '\{broken'"):
+        comments.ingest(dump, workshop(tmp_path, asking(max_broken=0.05)))
+    with pytest.raises(SourceError, match="lines are broken"):
+        comments.ingest(dump, workshop(tmp_path, asking(max_broken=0.05)))
+    assert comments.ingest(dump, workshop(tmp_path)).collect().height == 120
+
+
+def test_a_source_without_a_usable_comment_is_refused_with_the_reasons(tmp_path):
+    path = tmp_path / "RC"
+    path.write_text('{"body": "[deleted]"}\n' * 3 + '{"body": "hm"}\n')
+    with pytest.raises(SourceError, match=r"none of its 4 rows is a usable comment \(deleted 3, too_short 1\)"):
+        comments.ingest(str(path), workshop(tmp_path))
+
+
+def test_how_a_source_was_read_is_remembered_with_its_damage(dump, tmp_path):
+    whole = gzip.compress(Path(dump).read_bytes() * 40)
+    path = tmp_path / "RC.gz"
+    path.write_bytes(whole[:-9])
+    use = asking(source_damage="use")
+    with pytest.raises(SourceError, match="is damaged"):
+        comments.ingest(str(path), workshop(tmp_path))
+    comments.ingest(str(path), workshop(tmp_path, use))
+    said = comments.read_as(str(path), workshop(tmp_path, use))
+    assert said[0] == "text: body, or title and selftext"
+    assert said[1].startswith("damage: damaged: ")
+    assert said[2].startswith("broken: 32")
+
+
+def test_times_that_cannot_be_are_counted(tmp_path):
+    path = tmp_path / "RC"
+    bodies = [f"A comment of the kind that people write, number {n}." for n in range(4)]
+    times = ["-5", "1577836800000", "2020-01-01T00:00:00Z", "99999999999"]
+    rows = [json.dumps({"body": body, "created_utc": time}) for body, time in zip(bodies, times, strict=True)]
+    path.write_text("\n".join(rows))
+    found = comments.ingest(str(path), workshop(tmp_path)).collect()
+    assert found["created_utc"].to_list() == [None, 1577836800, 1577836800, None]
+    said = comments.read_as(str(path), workshop(tmp_path))
+    assert "time: 2 of 4 rows have none, or one before 2005 or to come" in said

@@ -12,7 +12,7 @@ import zstandard
 from assets.reddit import demo
 from assets.reddit.comments import deduplicate, first
 from assets.reddit.grammar import Grammar, phrases
-from corpusmith import settings
+from assets.registry import load
 from corpusmith.errors import SettingsError
 
 COMMENTS = 6_000
@@ -78,7 +78,7 @@ def test_a_thread_stays_in_its_subreddit(comments):
 
 @pytest.fixture(scope="module")
 def curated(dump, dump_path) -> pl.DataFrame:
-    reddit = settings.load().reddit
+    reddit = load().reddit
     read = first(str(dump_path), COMMENTS, reddit, "salt")
     return deduplicate(read.lazy(), reddit.comments.jaccard).collect()
 

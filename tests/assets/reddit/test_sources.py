@@ -11,7 +11,7 @@ from corpusmith.errors import SourceError
 
 
 def workshop(home, *source):
-    return Workshop(home, load(profile="smoke", source=source))
+    return Workshop(home, load(profile="smoke", source=("reddit", source)))
 
 
 def test_with_nothing_given_the_demo_dump_is_written_once(tmp_path):
@@ -52,3 +52,25 @@ def test_two_files_of_one_name_are_refused_since_a_row_is_known_by_its_file_s_na
         (tmp_path / folder / "RC.ndjson").write_text('{"body": "one comment more"}\n')
     with pytest.raises(SourceError, match="two sources have one name"):
         sources(workshop(tmp_path, str(tmp_path / "a"), str(tmp_path / "b")))
+
+
+def test_hidden_folders_and_homes_of_a_folder_are_no_sources_and_it_is_said(tmp_path, caplog):
+    for name in ("a.csv", ".git/b.csv", "_old/c.csv", ".corpusmith/l.parquet", "data/reddit/d.parquet", "deep/e.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for name in ("other/.corpusmith/f.csv", "other/data/g.parquet", "other/h.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = sources(workshop(tmp_path, str(tmp_path))).values()
+    assert [path.rpartition("/")[2] for path in found] == ["a.csv", "e.csv"]
+    assert sources(workshop(tmp_path, str(tmp_path)))
+    assert caplog.text.count("left out of the source") == 1
+    for name in ("data", "other", ".git"):
+        assert str(tmp_path / name) in caplog.text
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    Path(f"{tmp_path}/inbox/bad\udcff.zst").write_text("")
+    with pytest.raises(SourceError, match=r"bad\\xff\.zst cannot be read as text"):
+        sources(workshop(tmp_path))

@@ -16,12 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusmith.errors import SourceError
-from corpusmith.ingest import dumps, read, streams
+from corpusmith.ingest import Options, dumps, read, streams
 from corpusmith.ingest.records import SCHEMA
 
 
 def comment(number: int, **more: Any) -> dict[str, Any]:
-    row = {"id": f"c{number}", "link_id": "t3_9", "author": "someone", "subreddit": "pics", "created_utc": 100 + number}
+    row = {
+        "id": f"c{number}",
+        "link_id": "t3_9",
+        "author": "someone",
+        "subreddit": "pics",
+        "created_utc": 1_200_000_000 + number,
+    }
     return row | {"body": f"comment number {number}"} | more
 
 
@@ -30,7 +36,7 @@ def lines(*rows: Any) -> bytes:
 
 
 def everything(source: Path, **options: Any) -> pl.DataFrame:
-    frame = pl.concat([pl.DataFrame(schema=SCHEMA), *read(source, **options)])
+    frame = pl.concat([pl.DataFrame(schema=SCHEMA), *read(source, options=Options(**options))])
     assert frame.schema == SCHEMA
     return frame
 
@@ -114,10 +120,10 @@ def test_a_broken_line_is_a_row_that_keeps_its_place(tmp_path: Path, line: bytes
     assert frame["raw"][2] == "comment number 3"
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_the_line_is_kept(tmp_path: Path) -> None:
+def test_a_line_that_is_not_utf8_is_broken_and_nothing_is_put_in_its_place(tmp_path: Path) -> None:
     frame = everything(dump(tmp_path / "d", comment(1), b'{"body": "caf\xe9 au lait"}', comment(3)))
-    assert frame["raw"].to_list() == ["comment number 1", "caf\ufffd au lait", "comment number 3"]
-    assert not frame["broken"].any()
+    assert frame["broken"].to_list() == [False, True, False]
+    assert not frame["raw"].str.contains("\ufffd").any()
 
 
 def test_a_line_that_looks_compressed_is_not_decompressed() -> None:
@@ -156,7 +162,7 @@ def test_skipping_rows_gives_the_rest_whatever_the_batches_and_blocks(
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dumps, "blocks", lambda path: streams.blocks(path, block_bytes))
+        patch.setattr(dumps, "blocks", lambda *given: streams.blocks(*given, block_bytes))
         path = dump(Path(folder) / "d", *(comment(n, body="x" * size) for n, size in enumerate(sizes)))
         rest = list(read(path, batch_rows, skip=skip))
         assert all(frame.height == batch_rows for frame in rest[:-1])
@@ -185,14 +191,14 @@ def test_an_over_long_line_is_broken_and_never_held_whole(tmp_path: Path, packin
 
 
 @pytest.mark.parametrize("packing", ["zst", "bz2", "gz"])
-def test_a_truncated_file_gives_what_it_has_and_one_broken_row(
+def test_a_truncated_file_that_is_to_be_used_gives_what_it_has_and_one_broken_row(
     tmp_path: Path, packing: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = lines(*(comment(n, body=json.dumps(list(range(n % 97)))) for n in range(20_000)))
     packed = PACKINGS[packing](content)
     path = tmp_path / "d"
     path.write_bytes(packed[: len(packed) * 3 // 4])
-    frame = everything(path)
+    frame = everything(path, use_damaged=True)
     assert 100 < frame.height < 20_000
     assert frame["broken"].sum() == 1
     assert frame["broken"][-1]
@@ -208,7 +214,7 @@ def test_a_file_with_a_flipped_byte_is_an_error_or_broken_rows_never_a_crash(tmp
         damaged[place] ^= 0x5A
         path.write_bytes(damaged)
         with contextlib.suppress(SourceError):
-            assert everything(path)["line"].is_sorted()
+            assert everything(path, use_damaged=True)["line"].is_sorted()
 
 
 @pytest.mark.parametrize("packing", ["zst", "bz2", "gz"])
@@ -262,5 +268,5 @@ def test_real_dumps_are_read_to_the_last_row(shared_data: Path, name: str, rows:
     assert frame["line"].to_list() == list(range(1, rows + 1))
     assert not frame["broken"].any()
     for column in ("id", "thread", "author", "subreddit", "created_utc", "raw"):
-        assert frame[column].null_count() == 0
+        assert frame[column].null_count() == 0, column
     assert frame["created_utc"].is_between(1134000000, 1139000000).all()

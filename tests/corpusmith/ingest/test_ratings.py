@@ -210,3 +210,13 @@ def test_what_people_said_is_kept_and_may_be_corrected(sheet, tmp_path):
 
 def test_before_the_first_ratings_nobody_said_anything(tmp_path):
     assert people.said(tmp_path, "portraits").collect().equals(pl.DataFrame(schema=people.ANNOTATIONS))
+
+
+def test_empty_columns_that_a_spreadsheet_adds_are_left_out(sheet):
+    path = sheet("anna,k1,happy,1,5,,", "ben,k1,sad,2,5,,", header=f"{HEADER},,")
+    assert read_ratings([path], KEYS).ratings["rater"].to_list() == ["anna", "ben"]
+
+
+def test_a_rater_is_one_person_however_the_letters_of_his_name_are_put_together(sheet):
+    files = [sheet("Björn,k1,sad,3,3", name="a.csv"), sheet("Bjo\u0308rn,k2,sad,3,3", name="b.csv")]
+    assert set(read_ratings(files, KEYS).ratings["rater"]) == {"Björn"}
