@@ -1,4 +1,4 @@
-"""What pyproject.toml allows and constraints.txt pins agree, and every dependency has a lowest version that was tried."""
+"""What pyproject.toml allows and constraints.txt pins agree, and each dependency has a lowest version."""
 
 import re
 import tomllib
