@@ -2,8 +2,9 @@
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+LOWEST := .venv-lowest
 
-.PHONY: demo test dev setup
+.PHONY: bench demo test test-lowest dev setup
 
 demo: $(STAMP)  ## build both corpora, into data/reddit and data/portraits
 	$(BIN)/corpusmith build reddit
@@ -11,6 +12,12 @@ demo: $(STAMP)  ## build both corpora, into data/reddit and data/portraits
 
 test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -q
+
+test-lowest: $(LOWEST)/.installed  ## the same with the lowest version of each dependency that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest -n 2 -q
+
+bench: $(STAMP)  ## measure anew and write the tables of docs/benchmarks.md; BENCH="produce drawings" for some of them
+	$(BIN)/python -m benchmarks $(BENCH) --write
 
 dev: $(STAMP)  ## open the Dagster UI on http://127.0.0.1:3000
 	@mkdir -p .corpusmith/dagster
@@ -24,4 +31,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Torch comes first and stays: its old releases are gigabytes of CUDA, and uv reads none of pip's settings.
+$(LOWEST)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade pip uv
+	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(LOWEST)/bin/python -m pip freeze | grep '^torch==' > $(LOWEST)/torch.txt
+	UV_FIND_LINKS=$${UV_FIND_LINKS-$$PIP_FIND_LINKS} $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) \
+		--resolution lowest-direct --constraint $(LOWEST)/torch.txt --editable '.[dev]'
 	@touch $@

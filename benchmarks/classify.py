@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
-from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.tables import Measured, show
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.classify import predict
 
@@ -47,11 +46,14 @@ def seconds(label: Callable[[], object], runs: int) -> tuple[float, float]:
     return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--rows", type=int, default=50_000)
     ask.add_argument("--runs", type=int, default=5)
-    asked = ask.parse_args()
+    return ask
+
+
+def measure(asked: argparse.Namespace) -> Iterator[Measured]:
     train, train_labels = labelled(SHARED / "train.tsv")
     dev, dev_labels = labelled(SHARED / "dev.tsv")
     texts = pa.array(train).take(pa.array(np.arange(asked.rows) % len(train)))
@@ -75,17 +77,22 @@ def main() -> None:
             classes[peer.predict_proba(dev).argmax(axis=1)].tolist(),
         ),
     ]
-    table = Table(
-        title=f"{asked.rows:,} comments of {np.mean([len(s) for s in strings]):.0f} characters, median of {asked.runs}"
-    )
-    for column in ("classifier", "comments/s", "comments/s of processor time", "macro-F1, dev"):
-        table.add_column(column, justify="left" if column == "classifier" else "right")
+    rows = []
     for name, label, said in contenders:
         wall, cpu = seconds(label, asked.runs)
-        table.add_row(
-            name, f"{asked.rows / wall:,.0f}", f"{asked.rows / cpu:,.0f}", f"{macro_f1(dev_labels, said):.3f}"
-        )
-    Console(width=120).print(table)
+        rows.append((name, asked.rows / wall, asked.rows / cpu, f"{macro_f1(dev_labels, said):.3f}"))
+    length = np.mean([len(text) for text in strings])
+    yield Measured(
+        "classify",
+        f"{asked.rows:,} comments of {length:.0f} characters, medians of {asked.runs}",
+        ("classifier", "comments/s", "comments/s of processor time", "macro-F1"),
+        rows,
+    )
+
+
+def main() -> None:
+    for table in measure(parser().parse_args()):
+        show(table)
 
 
 if __name__ == "__main__":

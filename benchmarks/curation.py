@@ -1,6 +1,6 @@
 """Dump to labelled comments, the whole chain as a build runs it: rows a second and peak memory at growing sizes.
 
-    python benchmarks/curation.py [--rows 100000 1000000] [--runs 3]
+    python -m benchmarks.curation [--rows 100000 1000000] [--runs 3]
 
 Decode, normalise, language, personal data, exact and near-duplicates, classify; every step stored as a build stores it.
 The dump is the project's own (assets/reddit/demo.py), in the Pushshift format.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +27,7 @@ from assets.reddit.labelled import label
 from assets.reddit.makers import judge
 from assets.registry import load
 from assets.resources import Workshop
+from benchmarks.tables import Measured, show
 from dagster_project.tables import ROW_GROUP
 
 SALT = "benchmark"
@@ -56,7 +58,7 @@ def chain(dump: Path, home: Path) -> dict[str, float]:
 def in_its_own_process(dump: Path, rows: int) -> dict[str, float]:
     """One run of the chain in a fresh process and an empty home."""
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, __file__, "--once", str(dump), home]
+        command = [sys.executable, "-m", "benchmarks.curation", "--once", str(dump), home]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             sys.exit(run.stderr)
@@ -65,25 +67,39 @@ def in_its_own_process(dump: Path, rows: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    """Print a row for each size, medians over the runs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Iterator[Measured]:
+    """A row for each size, medians over the runs."""
+    columns = ("ingest", "duplicates", "classify", "rows_per_second", "mb")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in options.rows:
+            dump = Path(folder) / f"RC_{count}.zst"
+            write_demo_dump(dump, count, seed=1)
+            found = [in_its_own_process(dump, count) for _ in range(options.runs)]
+            rows.append((f"{count:,}", *(statistics.median(run[name] for run in found) for name in columns)))
+    yield Measured(
+        "curation",
+        f"Medians of {options.runs}",
+        ("comments", "ingest s", "duplicates s", "classify s", "comments/s", "peak MB"),
+        rows,
+    )
+
+
+def main() -> None:
+    options = parser().parse_args()
     if options.once:
         print(json.dumps(chain(*options.once)))
         return
-    columns = ("ingest", "duplicates", "classify", "rows_per_second", "mb", "kept")
-    print(f"{'rows':>10}" + "".join(f"{name:>17}" for name in columns))
-    with tempfile.TemporaryDirectory() as folder:
-        for rows in options.rows:
-            dump = Path(folder) / f"RC_{rows}.zst"
-            write_demo_dump(dump, rows, seed=1)
-            found = [in_its_own_process(dump, rows) for _ in range(options.runs)]
-            medians = {name: statistics.median(run[name] for run in found) for name in columns}
-            print(f"{rows:>10,}" + "".join(f"{medians[name]:>17,.1f}" for name in columns), flush=True)
+    for table in measure(options):
+        show(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Drawings a second of each kind that the house models learn from, at 64 px, on so many processes.
 
-python benchmarks/drawings.py [--rows 4000] [--processes 2] [--runs 3]
+python -m benchmarks.drawings [--rows 4000] [--processes 2] [--runs 3]
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
 
 from assets.house.drawings import SHARES
+from benchmarks.tables import Measured, met, show
 from corpusmith.drawings import objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 
@@ -26,17 +28,31 @@ def rate(kind: str, rows: int, processes: int, runs: int) -> float:
     return rows / statistics.median(seconds)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--rows", type=int, default=4000)
     ask.add_argument("--processes", type=int, default=2)
     ask.add_argument("--runs", type=int, default=3)
-    asked = ask.parse_args()
+    return ask
+
+
+def measure(asked: argparse.Namespace) -> Iterator[Measured]:
     rates = {kind: rate(kind, asked.rows, asked.processes, asked.runs) for kind in KINDS}
-    for kind, found in rates.items():
-        print(f"{kind:<28}{found:8,.0f} images/s")
     mixed = 1 / sum(share / rates[kind] for kind, share in SHARES.items())
-    print(f"{'in the shares of the recipes':<28}{mixed:8,.0f} images/s   aim >= 1,000")
+    yield Measured(
+        "drawings",
+        f"64 px, supersampled, {asked.processes} processes, medians of {asked.runs} runs of {asked.rows:,}",
+        ("what", "images/s", "aim", ""),
+        [
+            *((kind, found, None, None) for kind, found in rates.items()),
+            ("in the shares of the recipes", mixed, "at least 1,000", met(mixed >= 1000)),
+        ],
+    )
+
+
+def main() -> None:
+    for table in measure(parser().parse_args()):
+        show(table)
 
 
 if __name__ == "__main__":

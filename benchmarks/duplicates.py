@@ -1,6 +1,6 @@
 """Normalise → exact and near-duplicates → personal data → Parquet, against the peers, on known duplicates.
 
-python benchmarks/duplicates.py [--documents 60000] [--runs 5] [--peers-python /path/to/python] [--only daft rensa]
+python -m benchmarks.duplicates [--documents 60000] [--runs 5] [--peers-python /path/to/python] [--only daft rensa]
 
 The peers live in a virtual environment of their own (they pin other versions of our dependencies):
 python -m venv peers && peers/bin/pip install -r benchmarks/requirements.txt. Without --peers-python they are skipped.
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -27,6 +27,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import psutil
+
+from benchmarks.tables import Measured, show
 
 PEERS_SCRIPT = Path(__file__).with_name("duplicates_peers.py")
 PEERS = ("daft", "rensa", "datatrove, whitespace tokens", "datatrove", "data-juicer")
@@ -179,7 +181,7 @@ def kept_ids(target: Path) -> np.ndarray:
     return pl.concat([pl.read_parquet(file, columns=["id"]).cast(pl.Int64) for file in files])["id"].to_numpy()
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=60_000)
     parser.add_argument("--runs", type=int, default=5)
@@ -188,60 +190,68 @@ def main() -> None:
     parser.add_argument("--comments", type=int, nargs="*", default=[100_000, 1_000_000], help="for the memory table")
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--near", nargs=2, type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Measured]:
+    yield against_peers(arguments)
+    if arguments.comments:
+        yield memory(arguments)
+
+
+def main() -> None:
+    arguments = parser().parse_args()
     if arguments.once:
         once(ours, *arguments.once)
     elif arguments.near:
         once(near_alone, *arguments.near)
     else:
-        against_peers(arguments)
-        if arguments.comments:
-            memory(arguments)
+        for table in measure(arguments):
+            show(table)
 
 
-def against_peers(arguments: argparse.Namespace) -> None:
-    systems = {OURS: [sys.executable, __file__, "--once"]}
+def against_peers(arguments: argparse.Namespace) -> Measured:
+    systems = {OURS: [sys.executable, "-m", "benchmarks.duplicates", "--once"]}
     if arguments.peers_python:
         systems |= {peer: [arguments.peers_python, str(PEERS_SCRIPT), peer] for peer in arguments.only}
-    else:
-        print("The peers are skipped: --peers-python was not given (see the head of this file).\n")
+    measured: dict[str, list[tuple[float, ...]]] = {system: [] for system in systems}
     with tempfile.TemporaryDirectory() as name:
         made = documents(Path(name), arguments.documents)
-        print(
-            f"{made.rows:,} documents of {made.characters:.0f} characters, {len(made.pairs):,} duplicates (Jaccard 0.8)"
-        )
-        print(f"medians of {arguments.runs} runs, start-up not counted, {psutil.cpu_count()} cores\n")
-        measured = {system: [] for system in systems}
         for _ in range(arguments.runs):  # in turn, so that a busy machine hits all alike
             for system, command in systems.items():
                 target = Path(name) / "kept"
                 seconds, megabytes = run([*command, str(made.path), str(target)], target)
                 measured[system].append((seconds, megabytes, *found(made, kept_ids(target))))
-    table(measured, made.rows)
-
-
-def table(measured: dict[str, list[tuple[float, ...]]], rows: int) -> None:
-    print(f"{'system':30}{'seconds':>9}{'docs/s':>10}{'recall':>9}{'precision':>11}{'peak MB':>9}{'ratio':>8}")
-    best = statistics.median(run[0] for run in measured[OURS])
+    best = statistics.median(runs[0] for runs in measured[OURS])
+    rows = []
     for system, runs in measured.items():
         seconds, megabytes, recall, precision = (statistics.median(values) for values in zip(*runs, strict=True))
-        print(
-            f"{system:30}{seconds:9.2f}{rows / seconds:10,.0f}{recall:9.3f}{precision:11.3f}{megabytes:9,.0f}"
-            f"{seconds / best:7.1f}x"
+        rows.append(
+            (system, made.rows, seconds, f"{recall:.3f}", f"{precision:.3f}", megabytes, f"{seconds / best:.1f}")
         )
+    return Measured(
+        "duplicates",
+        f"{made.rows:,} documents of {made.characters:.0f} characters, {len(made.pairs):,} duplicates (Jaccard 0.8), "
+        f"medians of {arguments.runs}, start-up not counted",
+        ("system", "documents", "seconds", "recall", "precision", "peak MB", "ratio"),
+        rows,
+        missing=() if arguments.peers_python else tuple(arguments.only),
+    )
 
 
-def memory(arguments: argparse.Namespace) -> None:
+def memory(arguments: argparse.Namespace) -> Measured:
     """Near-duplicates alone, of short comments read from a file: what ten times the rows cost."""
-    print(f"\n{'near-duplicates of comments':30}{'seconds':>9}{'rows/s':>10}{'found':>9}{'peak MB':>20}")
+    table = []
     for rows in arguments.comments:
         with tempfile.TemporaryDirectory() as name:
             source, target = comments(Path(name), rows), Path(name) / "near"
-            command = [sys.executable, __file__, "--near", str(source), str(target)]
+            command = [sys.executable, "-m", "benchmarks.duplicates", "--near", str(source), str(target)]
             runs = [run(command, target) for _ in range(arguments.runs)]
             copies = pl.scan_parquet(target).select(pl.col("duplicate_of").count()).collect().item()
         seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
-        print(f"{rows:<30,}{seconds:9.2f}{rows / seconds:10,.0f}{copies:9,}{megabytes:20,.0f}")
+        table.append((f"{rows:,}", seconds, copies, megabytes))
+    said = f"Near-duplicates of short comments alone, medians of {arguments.runs}"
+    return Measured("near_duplicates", said, ("comments", "seconds", "found", "peak MB"), table)
 
 
 def near_alone(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """Images a second through `produce` against the same pipeline in a bare batched loop, and one prompt at a time.
 
-python benchmarks/generation.py [--model house/epsilon] [--images 64] [--runs 3]
-python benchmarks/generation.py --architecture sdxl --random-weights --dtype bfloat16 --device cuda
+python -m benchmarks.generation [--model house/epsilon] [--images 64] [--runs 3]
+python -m benchmarks.generation --architecture sdxl --random-weights --dtype bfloat16 --device cuda
 
 Through produce means everything: embeddings, seeds, PNG, SHA-256, the ledger on disk. The bare loop calls the pipeline
 with lists of prompts and keeps nothing; the naive one calls it with one prompt and writes the PNG as Pillow does.
@@ -22,6 +22,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.tables import Measured, Value, met, show
 from corpusmith.models import house
 from corpusmith.models.catalog import Entry, entry
 from corpusmith.models.diffusion import Loaded
@@ -210,7 +211,7 @@ def median_ratio(bare: list[tuple[float, float]], ours: list[tuple[float, float]
     return statistics.median(loop[clock] / through[clock] for loop, through in zip(bare, ours, strict=True))
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--model", default="house/epsilon", help="a name of the catalog; random weights if it is not here")
     ask.add_argument("--architecture", choices=sorted(SIZES), default="tiny")
@@ -221,7 +222,10 @@ def main() -> None:
     ask.add_argument("--batch", type=int, default=16)
     ask.add_argument("--images", type=int, default=64)
     ask.add_argument("--runs", type=int, default=3)
-    options = ask.parse_args()
+    return ask
+
+
+def measure(options: argparse.Namespace) -> Iterator[Measured]:
     missing = options.model.startswith(house.PREFIX) and not house.is_model(house.HOUSE / options.model[6:])
     maker = random_maker(options) if options.random_weights or missing else Generator(entry(options.model))
     prompts = prompts_of(options.images)
@@ -238,17 +242,43 @@ def main() -> None:
     naive = seconds(one_at_a_time, maker, few)[0] / len(few)
     ours_wall, bare_wall = (statistics.median(wall for wall, _ in runs) for runs in (ours, bare))
     run = maker.entry
-    where = f"{maker.loaded.dtype} on {maker.loaded.device}"
-    print(f"{run.name}, {run.size} px, {run.steps} steps, batch {run.batch}, {where}")
-    print(f"{'bare batched loop, images/s':<44}{options.images / bare_wall:>10.2f}")
-    print(f"{'through produce, images/s':<44}{options.images / ours_wall:>10.2f}")
-    print(f"{'  of the bare loop (median of pairs)':<44}{median_ratio(bare, ours, 0):>10.1%}   aim >= 95 %")
+    share = median_ratio(bare, ours, 0)
+    rows: list[tuple[Value, ...]] = [
+        ("a bare batched loop over the same pipeline, nothing kept", options.images / bare_wall, None, None),
+        ("through `produce`", options.images / ours_wall, None, None),
+        ("of the bare loop (median of pairs)", f"{share:.1%}", "at least 95 %", met(share >= 0.95)),
+        ("one prompt at a time, written as PNG", 1 / naive, None, None),
+        ("ours is times as fast", naive * options.images / ours_wall, None, None),
+    ]
     if options.device == "cpu":  # where other work runs beside it, processor time is the fairer clock
-        print(f"{'  by processor time':<44}{median_ratio(bare, ours, 1):>10.1%}")
-    print(f"{'one prompt at a time, images/s':<44}{1 / naive:>10.2f}")
-    print(f"{'  ours is times as fast':<44}{naive * options.images / ours_wall:>10.2f}")
+        rows.insert(3, ("by processor time", f"{median_ratio(bare, ours, 1):.1%}", None, None))
     if busy:
-        print(f"{'GPU busy while producing':<44}{statistics.mean(busy):>9.0f}%   aim >= 90 %")
+        rows.append(
+            ("GPU busy while producing, %", statistics.mean(busy), "at least 90", met(statistics.mean(busy) >= 90))
+        )
+    rows += peak_of_the_device(options.device)
+    where = f"{maker.loaded.dtype} on {maker.loaded.device}"
+    yield Measured(
+        "generation",
+        f"{run.name}, {run.size} px, {run.steps} steps, batch {run.batch}, {where}, {options.images} images, "
+        f"medians of {options.runs}",
+        ("what", "images/s", "aim", ""),
+        rows,
+    )
+
+
+def peak_of_the_device(device: str) -> list[tuple[Value, ...]]:
+    """What the GPU held at most, as torch counts it; nothing on a CPU."""
+    if not device.startswith("cuda"):
+        return []
+    import torch
+
+    return [("peak memory of the device, MB", torch.cuda.max_memory_allocated(device) / 1e6, None, None)]
+
+
+def main() -> None:
+    for table in measure(parser().parse_args()):
+        show(table)
 
 
 if __name__ == "__main__":

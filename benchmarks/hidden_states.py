@@ -1,6 +1,6 @@
 """Hidden-state extraction for the probes: tokens a second of the maker, of a row-by-row loop, and of naive batches.
 
-python benchmarks/hidden_states.py [--rows 2000] [--runs 3] [--model house/language] [--form raw] [--threads 2]
+python -m benchmarks.hidden_states [--rows 2000] [--runs 3] [--model house/language] [--form raw] [--threads 2]
 
 Every peer loads nothing and ends with the same thing, the last token's state in every layer as float16, from the same
 texts, tokenization included. The row-by-row loops take the first --loop-rows texts only, as they are slow.
@@ -13,7 +13,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 import torch
 
+from benchmarks.tables import Measured, met, show
 from corpusmith.score.hidden_states import Halves, HiddenStates
 
 GOEMOTIONS = Path(__file__).resolve().parents[2] / "shared" / "data" / "goemotions" / "original" / "train.tsv"
@@ -81,7 +82,7 @@ def fixed_batches(maker: HiddenStates, shown: list[str]) -> Halves:
     return np.concatenate(parts)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--loop-rows", type=int, default=400)
@@ -89,7 +90,10 @@ def main() -> None:
     parser.add_argument("--model", default="house/language")
     parser.add_argument("--form", default="raw")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Iterator[Measured]:
     torch.set_num_threads(options.threads)
 
     shown = texts(options.rows)
@@ -114,18 +118,25 @@ def main() -> None:
     ours, *others = peers
     rate = {name: count[rows] / statistics.median(seconds[name]) for name, (_, rows) in peers.items()}
     layers, width = maker.shape
-    device = f"{maker.loaded.device}, {maker.loaded.dtype}, {torch.get_num_threads()} threads"
-    print(
-        f"{options.model}: {layers - 1} layers, width {width}; {device}; {len(shown)} texts, {count[len(shown)]} tokens"
-    )
-    print(f"{'median of ' + str(options.runs):<40}{'tokens/s':>12}{'ours is':>10}{'largest difference':>22}")
+    rows = []
     for name in peers:
-        rows = len(states[name])
-        gap = np.abs(states[name].astype(np.float32) - states[ours][:rows].astype(np.float32))
+        gap = np.abs(states[name].astype(np.float32) - states[ours][: len(states[name])].astype(np.float32))
         relative = float((gap / np.abs(states[name].astype(np.float32)).max(axis=2, keepdims=True)).max())
-        print(f"{name:<40}{rate[name]:>12,.0f}{rate[ours] / rate[name]:>9.1f}x{relative:>15.1e} of max")
-    verdict = "met" if rate[ours] >= AIM * rate[others[1]] else "NOT met"
-    print(f"aim: at least {AIM:.0f} times the tokens/s of the row-by-row loop: {verdict}")
+        rows.append((name, rate[name], f"{rate[ours] / rate[name]:.1f} ×", f"{relative:.0e}"))
+    device = f"{maker.loaded.dtype} on {maker.loaded.device}, {torch.get_num_threads()} threads"
+    reached = met(rate[ours] >= AIM * rate[others[1]])
+    yield Measured(
+        "hidden_states",
+        f"{options.model} ({layers - 1} layers, width {width}), {len(shown):,} texts, {device}, medians of "
+        f"{options.runs}; the aim, {AIM:.0f} times the row-by-row loop, is {reached}",
+        ("how", "tokens/s", "ours is", "largest difference, of a vector's maximum"),
+        rows,
+    )
+
+
+def main() -> None:
+    for table in measure(parser().parse_args()):
+        show(table)
 
 
 if __name__ == "__main__":

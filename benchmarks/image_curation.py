@@ -1,6 +1,6 @@
 """JPEG files → quality, perceptual hash, near-duplicates → Parquet, against the peers on the same files.
 
-python benchmarks/image_curation.py [--images 20000] [--runs 3] [--peers-python /path/to/python] [--only daft]
+python -m benchmarks.image_curation [--images 20000] [--runs 3] [--peers-python /path/to/python] [--only daft]
 
 Also: near-duplicates among many hashes, and new hashes against those of earlier releases. The peers live in a virtual
 environment of their own: python -m venv peers && peers/bin/pip install -r benchmarks/requirements.txt, and then, since
@@ -23,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import psutil
 import pyarrow as pa
-from duplicates import run
 from PIL import Image
+
+from benchmarks.duplicates import run
+from benchmarks.tables import Measured, show
 
 PEERS_SCRIPT = Path(__file__).with_name("image_curation_peers.py")
 HASHERS, MEASURERS = ("daft", "imagededup"), ("cleanvision",)
@@ -34,6 +35,7 @@ OURS = "corpusmith"
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data"
 IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 SIDE, BATCH, DISTANCE = 512, 1024, 8
+DISTANCES = (4, 6, 8, 10)  # bits, of the table of hashes
 COPIES = 10  # one image in so many is another one re-encoded
 
 
@@ -100,8 +102,8 @@ def _read(paths: list[Path]) -> pa.Array:
     return pa.array([{"bytes": path.read_bytes(), "path": path.name} for path in paths], IMAGE)
 
 
-def against_peers(arguments: argparse.Namespace) -> None:
-    systems = {OURS: [sys.executable, __file__, "--once"]}
+def against_peers(arguments: argparse.Namespace) -> Measured:
+    systems = {OURS: [sys.executable, "-m", "benchmarks.image_curation", "--once"]}
     if arguments.peers_python:
         systems |= {peer: [arguments.peers_python, str(PEERS_SCRIPT), peer] for peer in arguments.only}
     bases = sorted([*PHOTOS.glob("imagenet_sample_dev/images/*.JPEG"), *PHOTOS.glob("coco_tiny_dev/*/*.jpg")])
@@ -110,8 +112,6 @@ def against_peers(arguments: argparse.Namespace) -> None:
         folder.mkdir()
         images(folder, arguments.images, bases)
         size = sum(path.stat().st_size for path in folder.iterdir()) / arguments.images / 1024
-        print(f"{arguments.images:,} JPEGs of {SIDE} px, {size:.0f} KiB, from {len(bases)} photographs (0: textures)")
-        print(f"medians of {arguments.runs} runs, start-up not counted, {psutil.cpu_count()} cores\n")
         measured: dict[str, list[tuple[float, float]]] = {system: [] for system in systems}
         found = {}
         for _ in range(arguments.runs):  # in turn, so that a busy machine hits all alike
@@ -119,16 +119,30 @@ def against_peers(arguments: argparse.Namespace) -> None:
                 target = Path(name) / "measured"
                 measured[system].append(run([*command, str(folder), str(target)], target))
                 found[system] = recall(target, arguments.images) if system not in MEASURERS else None
-    print(f"{'system':14}{'does':34}{'seconds':>9}{'images/s':>10}{'peak MB':>9}{'recall':>8}{'ratio':>8}")
     best = statistics.median(seconds for seconds, _ in measured[OURS])
+    rows = []
     for system, runs in measured.items():
         seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
         does = "quality" if system in MEASURERS else "hash, near-duplicates"
-        recalled = "" if found[system] is None else f"{found[system]:.3f}"
-        print(
-            f"{system:14}{does if system != OURS else 'quality, hash, near-duplicates':34}{seconds:9.1f}"
-            f"{arguments.images / seconds:10,.0f}{megabytes:9,.0f}{recalled:>8}{seconds / best:7.1f}x"
+        recalled = None if found[system] is None else f"{found[system]:.3f}"
+        rows.append(
+            (
+                system,
+                "all quality measures, hash, near-duplicates" if system == OURS else does,
+                arguments.images / seconds,
+                megabytes,
+                recalled,
+                f"{seconds / best:.1f}",
+            )
         )
+    return Measured(
+        "image_curation",
+        f"{arguments.images:,} JPEGs of {SIDE} px, {size:.0f} KiB, from {len(bases)} photographs (0: textures), "
+        f"medians of {arguments.runs}, start-up not counted",
+        ("system", "does", "images/s", "peak MB", "recall", "ratio"),
+        rows,
+        missing=() if arguments.peers_python else tuple(arguments.only),
+    )
 
 
 def recall(target: Path, count: int) -> float:
@@ -154,24 +168,29 @@ def among(target: Path, count: int, distance: int) -> None:
     print(json.dumps({"seconds": time.perf_counter() - began}))
 
 
-def hashes(arguments: argparse.Namespace) -> None:
-    print(f"\n{'near-duplicates among hashes':32}{'bits':>5}{'seconds':>9}{'found':>10}{'peak MB':>9}")
+def hashes(arguments: argparse.Namespace) -> Measured:
+    rows = []
     for count in arguments.hashes:
-        for distance in (4, 6, 8, 10):
+        taken, peak = [], 0.0
+        for distance in DISTANCES:
             with tempfile.TemporaryDirectory() as name:
                 target = Path(name) / "near"
-                command = [sys.executable, __file__, "--among", str(count), str(distance), str(target)]
+                command = [sys.executable, "-m", "benchmarks.image_curation", "--among"]
+                command += [str(count), str(distance), str(target)]
                 runs = [run(command, target) for _ in range(arguments.runs)]
-                found = pl.scan_parquet(target).select(pl.col("duplicate_of").count()).collect().item()
             seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
-            print(f"{count:<32,}{distance:>5}{seconds:9.2f}{found:10,}{megabytes:9,.0f}", flush=True)
+            taken.append(seconds)
+            peak = max(peak, megabytes)
+        rows.append((f"{count:,}, s", *taken, peak))
+    columns = ("near-duplicates among 64-bit hashes, all pairs", *(f"{bits} bits" for bits in DISTANCES), "peak MB")
+    return Measured("image_hashes", f"Medians of {arguments.runs}", columns, rows)
 
 
-def against_earlier(arguments: argparse.Namespace) -> None:
+def against_earlier(arguments: argparse.Namespace) -> Measured:
     """What a new release costs, given how many hashes earlier ones have."""
     from corpusmith.curate.known_images import known, remember
 
-    print(f"\n{'new':>8}{'earlier':>12}{'seconds':>9}{'found':>8}")
+    rows = []
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         for earlier in arguments.earlier:
@@ -187,10 +206,12 @@ def against_earlier(arguments: argparse.Namespace) -> None:
                     began = time.perf_counter()
                     found = known(frame, [path], DISTANCE)
                     seconds.append(time.perf_counter() - began)
-                print(f"{new:8,}{earlier:12,}{statistics.median(seconds):9.2f}{found.height:8,}", flush=True)
+                rows.append((f"{new:,}", earlier, statistics.median(seconds), found.height))
+    said = f"New hashes against those of earlier releases, medians of {arguments.runs}"
+    return Measured("known_images", said, ("new", "earlier", "seconds", "found"), rows)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=20_000, help="0: none")
     parser.add_argument("--runs", type=int, default=3)
@@ -200,7 +221,18 @@ def main() -> None:
     parser.add_argument("--earlier", type=int, nargs="*", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--among", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Measured]:
+    if arguments.images:
+        yield against_peers(arguments)
+    yield hashes(arguments)
+    yield against_earlier(arguments)
+
+
+def main() -> None:
+    arguments = parser().parse_args()
     if arguments.once:
         from corpusmith.curate import image_quality  # noqa: F401  starting up is not part of the work
 
@@ -211,10 +243,8 @@ def main() -> None:
     elif arguments.among:
         among(Path(arguments.among[2]), int(arguments.among[0]), int(arguments.among[1]))
     else:
-        if arguments.images:
-            against_peers(arguments)
-        hashes(arguments)
-        against_earlier(arguments)
+        for table in measure(arguments):
+            show(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From a dump to clean comments: rows a second of each step and of all, and peak memory, by size of the dump.
 
-python benchmarks/ingest.py [--rows 100000 1000000] [--runs 3] [--window-log 27]
+python -m benchmarks.ingest [--rows 100000 1000000] [--runs 3] [--window-log 27]
 
 The dump is written first: comments of 40 keys in Pushshift's format, of a length that real ones have (median 20 words).
 Real dumps declare a window of 2 GiB (``--window-log 31``); the decoder then keeps what it decompressed, up to that, as
@@ -25,6 +25,7 @@ import orjson
 import polars as pl
 import zstandard
 
+from benchmarks.tables import Measured, show
 from corpusmith.curate.language import english
 from corpusmith.curate.markup import normalise
 from corpusmith.curate.privacy import scrub
@@ -141,35 +142,49 @@ def whole(dump: Path) -> dict[str, float]:
     }
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--window-log", type=int, default=27)
     parser.add_argument("--once", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Iterator[Measured]:
+    columns = ("read", "normalise", "scrub", "language", "rows_s", "rows_cpu", "mb")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in options.rows:
+            dump = Path(folder) / f"RC_{count}.zst"
+            write_dump(dump, count, options.window_log)
+            runs = [_in_a_process("steps", dump) | _in_a_process("whole", dump) for _ in range(options.runs)]
+            rows.append((f"{count:,}", *(statistics.median(run[name] for run in runs) for name in columns)))
+            dump.unlink()
+    yield Measured(
+        "ingest",
+        f"Rows/s of each step and of read and clean together, window 2^{options.window_log}, medians of {options.runs}",
+        ("comments", "read", "normalise", "scrub", "language", "read and clean", "a CPU second", "peak MB"),
+        rows,
+    )
+
+
+def main() -> None:
+    options = parser().parse_args()
     if options.once:
         what, dump = options.once[0], Path(options.once[1])
         print(json.dumps(whole(dump) if what == "whole" else dict(steps(dump))))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for rows in options.rows:
-            dump = Path(folder) / f"RC_{rows}.zst"
-            write_dump(dump, rows, options.window_log)
-            print(f"{rows:,} comments, {dump.stat().st_size / 1e6:.1f} MB compressed, window 2^{options.window_log}")
-            for what in ("steps", "whole"):
-                runs = [_in_a_process(what, dump) for _ in range(options.runs)]
-                for name in runs[0]:
-                    value = statistics.median(run[name] for run in runs)
-                    unit = {"mb": "MB at the peak", "rows_cpu": "rows per CPU second"}.get(name, "rows/s")
-                    label = "read + clean" if what == "whole" else name
-                    print(f"  {label:<14}{value:>12,.0f} {unit}")
-            dump.unlink()
+    for table in measure(options):
+        show(table)
 
 
 def _in_a_process(what: str, dump: Path) -> dict[str, float]:
     run = subprocess.run(
-        [sys.executable, __file__, "--once", what, str(dump)], capture_output=True, check=True, text=True
+        [sys.executable, "-m", "benchmarks.ingest", "--once", what, str(dump)],
+        capture_output=True,
+        check=True,
+        text=True,
     )
     found: dict[str, float] = json.loads(run.stdout)
     return found

@@ -1,6 +1,6 @@
 """What `produce` costs: rows a second with a maker that does nothing, a re-run over finished rows, CPU overhead.
 
-python benchmarks/produce.py [--rows 1000000] [--runs 5]
+python -m benchmarks.produce [--rows 1000000] [--runs 5]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from benchmarks.tables import Measured, met, show
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.plan import fingerprint, keys
 from corpusmith.work.produce import produce
@@ -72,7 +74,8 @@ def write_plan(folder: Path, rows: int) -> Path:
 
 def timed(plan: Path, ledger: Path) -> dict[str, float]:
     """One `produce` in a process of its own: seconds and peak MB."""
-    run = subprocess.run([sys.executable, __file__, "--once", str(plan), str(ledger)], capture_output=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.produce", "--once", str(plan), str(ledger)]
+    run = subprocess.run(command, capture_output=True, check=True)
     return json.loads(run.stdout)
 
 
@@ -100,15 +103,15 @@ def through_produce(plan: Path, folder: Path, maker: Echo) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.once:
-        return once(*options.once)
+    return parser
 
+
+def measure(options: argparse.Namespace) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plan = write_plan(folder, options.rows)
@@ -120,16 +123,28 @@ def main() -> None:
             (through_produce(small, folder / f"busy-{run}", Busy()), bare_loop(small, Busy()))
             for run in range(options.runs)
         ]
-    seconds = statistics.median(run["seconds"] for run in first)
-    print(f"{'what':<52}{'median':>12}{'aim':>14}")
-    print(f"{'a maker that does nothing, rows/s':<52}{options.rows / seconds:>12,.0f}{'>= 100,000':>14}")
-    print(
-        f"{f're-run over {options.rows:,} finished rows, s':<52}"
-        f"{statistics.median(run['seconds'] for run in again):>12.2f}{'< 3':>14}"
-    )
-    print(f"{'  its peak memory, MB':<52}{statistics.median(run['mb'] for run in again):>12.0f}{'< 500':>14}")
+    rate = options.rows / statistics.median(run["seconds"] for run in first)
+    seconds, megabytes = (statistics.median(run[what] for run in again) for what in ("seconds", "mb"))
     overhead = statistics.median(through / bare - 1 for through, bare in pairs)
-    print(f"{'a maker that holds the CPU, overhead over a bare loop':<52}{overhead:>12.1%}{'<= 3 %':>14}")
+    yield Measured(
+        "produce",
+        f"{options.rows:,} rows, medians of {options.runs}",
+        ("what", "median", "aim", ""),
+        [
+            ("a maker that does nothing, rows/s", rate, "at least 100,000", met(rate >= 100_000)),
+            (f"a re-run over {options.rows:,} finished rows, s", seconds, "under 3", met(seconds < 3)),
+            ("its peak memory, MB", megabytes, "under 500", met(megabytes < 500)),
+            ("a maker that holds the CPU, over a bare loop", f"{overhead:.1%}", "at most 3 %", met(overhead <= 0.03)),
+        ],
+    )
+
+
+def main() -> None:
+    options = parser().parse_args()
+    if options.once:
+        return once(*options.once)
+    for table in measure(options):
+        show(table)
 
 
 if __name__ == "__main__":
