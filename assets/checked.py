@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets.corpus import Corpus
 from assets.resources import Workshop
 from assets.unchanged import code
 from corpusmith.release.columns import images_of
@@ -20,14 +21,13 @@ from validation.suite import Report, Result
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 1 << 16, 1 << 8
 
 
-def checked(
-    workshop: Workshop, tables: Mapping[str, pl.LazyFrame], limits: Any, validate: Callable[[], Report]
-) -> Report:
-    """The report of ``validate`` over tables under limits; what held before, by the same code, is not checked again."""
-    path = workshop.home / ".corpusmith" / "checked" / f"{_digest(tables, limits)}.json"
+def checked(corpus: Corpus, workshop: Workshop, rows: pl.LazyFrame, rejected: pl.LazyFrame, limits: Any) -> Report:
+    """The report of a corpus's suite under limits; what held before, by the same code, is not checked again."""
+    digest = _digest({"rows": rows, "rejected": rejected}, f"{code(corpus.graph)} {limits}")
+    path = workshop.home / ".corpusmith" / "checked" / f"{digest}.json"
     if path.exists():
         return Report(tuple(Result(**{**said, "keys": tuple(said["keys"])}) for said in json.loads(path.read_text())))
-    report = validate()
+    report = corpus.suite.validate(rows, rejected, limits)
     if report.success:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps([asdict(result) for result in report.results]))
@@ -46,8 +46,8 @@ def results(report: Report, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]
         )
 
 
-def _digest(tables: Mapping[str, pl.LazyFrame], limits: Any) -> str:
-    found = hashlib.sha256(f"{code()} {limits}".encode())
+def _digest(tables: Mapping[str, pl.LazyFrame], decides: str) -> str:
+    found = hashlib.sha256(decides.encode())
     for name, table in tables.items():
         found.update(f"{name} {table.collect_schema()}".encode())
         size = IMAGES_AT_ONCE if images_of(table) else ROWS_AT_ONCE

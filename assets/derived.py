@@ -79,9 +79,7 @@ def checks(corpus: Corpus) -> dg.AssetChecksDefinition:
         content = corpus.content(workshop, **tables)
         kept, refused = content.rows, without_images(content.rejected)
         limits = corpus.suite.limits.of(workshop.settings.of(corpus.name).model_dump(), content.made)
-        looked_at = {"rows": kept, "rejected": refused}
-        report = checked(workshop, looked_at, limits, lambda: corpus.suite.validate(kept, refused, limits))
-        yield from results(report, last)
+        yield from results(checked(corpus, workshop, kept, refused, limits), last)
 
     return dg.multi_asset_check(
         name=f"{corpus.name}_holds",

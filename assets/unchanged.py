@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -42,21 +44,32 @@ def inputs(corpus: Corpus, workshop: Workshop) -> str:
         "sources": [(source.name, source.sha256) for source in corpus.sources(workshop)],
         "makers": sorted(corpus.makers(workshop)),
         "inputs": dict(corpus.inputs(workshop)),
-        "code": code(),
+        "code": code(corpus.graph),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache
-def code() -> str:
-    """SHA-256 over our own files, house models included, and the versions of the libraries that compute."""
+def code(graph: str | None = None) -> str:
+    """SHA-256 over our own files, house models included, and the versions of the libraries that compute.
+
+    graph: the module of a corpus's assets; a corpus of somebody else's is decided by the files beside it as well.
+    """
     found = hashlib.sha256(sys.version.encode())
     for library in LIBRARIES:
         found.update(f"{library} {importlib.metadata.version(library)}\n".encode())
     root = Path(__file__).parents[1]
-    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*") if _is_code(path)):
-        found.update(f"{path.relative_to(root)} {manifest.sha256(path)}\n".encode())
+    folders = [root / package for package in PACKAGES]
+    if graph and not any(theirs(graph).is_relative_to(folder) for folder in folders):
+        folders.append(theirs(graph))
+    for path in sorted(path for folder in folders for path in folder.rglob("*") if _is_code(path)):
+        found.update(f"{os.path.relpath(path, root)} {manifest.sha256(path)}\n".encode())
     return found.hexdigest()
+
+
+def theirs(graph: str) -> Path:
+    """The folder of the module of a corpus's assets."""
+    return Path(str(importlib.import_module(graph).__file__)).parent
 
 
 def remember(workshop: Workshop, corpus: str, decided_by: str) -> None:

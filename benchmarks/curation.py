@@ -46,7 +46,7 @@ def chain(dump: Path, home: Path) -> dict[str, float]:
         return pl.scan_parquet(path)
 
     began = time.perf_counter()
-    lines = timed("ingest", comments.ingest(str(dump), workshop.ledger, settings, SALT))
+    lines = timed("ingest", comments.ingest(str(dump), workshop))
     began = time.perf_counter()
     fit = timed("duplicates", comments.deduplicate(lines, settings.comments.jaccard))
     began = time.perf_counter()

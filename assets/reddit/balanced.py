@@ -6,7 +6,13 @@ import polars as pl
 
 from assets.reddit.settings import Balanced
 from corpusmith.curate.balance import assign_splits, balanced, groups
+from corpusmith.errors import BalanceError
 from validation.schema import RELEASE
+
+ADVICE = """\
+  - raise reddit.rewritten.rounds or lower reddit.rewritten.min_content_kept, so that more rewrites are kept;
+  - raise reddit.synthesized.rounds, so that what was rejected is asked for again more often.
+The rows are asked for by reddit.balanced.rows_per_emotion, the source is reddit.source."""
 
 
 def balance(
@@ -17,7 +23,10 @@ def balance(
     candidates = pl.concat(
         [table.select("key", "emotion", "origin", "source_key", "thread", "cluster") for table in kept]
     )
-    chosen = balanced(candidates.collect(), settings.rows_per_emotion, settings.tolerance)
+    try:
+        chosen = balanced(candidates.collect(), settings.rows_per_emotion, settings.tolerance)
+    except BalanceError as error:
+        raise BalanceError(f"{error}\n{ADVICE}") from None
     placed = chosen.with_columns(group=groups(chosen))
     fractions = {
         "train": 1 - settings.validation - settings.test,

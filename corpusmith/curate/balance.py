@@ -72,12 +72,8 @@ def explanation(missing: pl.DataFrame, tolerance: float = 0.02) -> str:
     lines = [f"The corpus cannot be balanced: {goal}, but {len(short)} of {len(rows)} fall short."]
     lines += [f"  {_lack(row)}" for row in short.iter_rows(named=True)]
     lines += ["What would help:", f"  - {_larger_source(missing, short)}"]
-    lines += [
-        "  - raise reddit.rewritten.rounds or lower reddit.rewritten.min_content_kept, so that more rewrites are kept;",
-        "  - raise reddit.synthesized.rounds, so that what was rejected is asked for again more often;",
-    ]
     if least:
-        lines += [f"  - set reddit.balanced.rows_per_emotion to {least} (or null: as many as the scarcest has)."]
+        lines += [f"  - ask for {least} rows of each emotion (or null: as many as the scarcest has);"]
     return "\n".join(lines)
 
 
@@ -90,9 +86,9 @@ def _larger_source(missing: pl.DataFrame, short: pl.DataFrame) -> str:
     """How many more natural rows would fill the emotions by themselves, at the rate in which they occur."""
     natural = int(missing["natural"].sum())
     if short["natural"].min() == 0 or not natural:
-        return "a larger source (reddit.source), one in which these emotions occur;"
+        return "a larger source, one in which these emotions occur;"
     rows = short.select((pl.col("missing").clip(1) * natural / pl.col("natural")).max()).item()
-    return f"a larger source (reddit.source): about {round(rows, -2 if rows > 1000 else 0):,.0f} more usable comments;"
+    return f"a larger source: about {round(rows, -2 if rows > 1000 else 0):,.0f} more usable comments;"
 
 
 def groups(rows: pl.DataFrame) -> pl.Series:

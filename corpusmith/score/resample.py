@@ -19,9 +19,7 @@ def splits(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame
     train, validation, test = (rows.filter(pl.col("split") == name) for name in ("train", "validation", "test"))
     for name, part in (("train", train), ("test", test)):
         if not part.height:
-            raise BalanceError(
-                f"no row in split {name} to score with: more are needed (reddit.balanced.rows_per_emotion)"
-            )
+            raise BalanceError(f"no row in split {name} to score with: more rows of each emotion are needed")
     return train, validation if validation.height else train, test
 
 

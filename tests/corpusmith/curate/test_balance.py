@@ -103,7 +103,7 @@ def test_a_shortfall_tells_how_much_larger_a_source_would_do() -> None:
     counts = dict.fromkeys(EMOTIONS, (100, 0, 0)) | {"fear": (50, 0, 0)}
     with pytest.raises(BalanceError, match="about 650 more usable comments") as error:
         balanced(candidates(counts), rows_per_emotion=100)
-    assert "rows_per_emotion to 50" in str(error.value)
+    assert "ask for 50 rows of each emotion" in str(error.value)
 
 
 def test_an_emotion_without_any_row_is_an_error_even_if_no_number_was_asked_for() -> None:

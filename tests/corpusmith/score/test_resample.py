@@ -54,5 +54,5 @@ def test_a_digest_changes_with_the_content_and_not_with_the_order():
 
 def test_no_rows_to_test_on_says_what_would_help():
     rows = rows_of([3]).with_columns(split=pl.lit("train"))
-    with pytest.raises(BalanceError, match=r"split test.*rows_per_emotion"):
+    with pytest.raises(BalanceError, match=r"split test.*more rows of each emotion"):
         resample.splits(rows)
