@@ -3,7 +3,7 @@
 from typing import Final
 
 REASONS: Final[dict[str, str]] = {
-    "broken_line": "the line is not a JSON object with a text",
+    "broken_line": "the line is not a JSON object in UTF-8 with a text, or not a whole row of a table",
     "deleted": "deleted by its author or removed by a moderator",
     "bot": "written by a bot",
     "boilerplate": "a moderator's or bot's boilerplate",

@@ -89,13 +89,13 @@ def blocks(
         if not held:
             raise SourceError(f"{path} is not a readable .{kind(path)} file: {error}") from error
         readable = lines + sum(piece.count(b"\n") for piece in held)
-        damage = f"damaged: {error}; {readable:,} lines can be read of it"
+        damage = f"{error}; {readable:,} lines can be read of it"
         if not options.use_damaged:
             raise SourceError(
-                f"{path} is {damage}. Get the file anew, or go on with these by source_damage: use"
+                f"{path} is damaged: {damage}. Get the file anew, or go on with these by source_damage: use"
             ) from error
         notes["damage"] = damage
-        log.warning("%s is %s, and are used", path, damage)
+        log.warning("%s is damaged: %s, and are used", path, damage)
         ending = BROKEN_END
     rest = b"".join(held)
     if ending:

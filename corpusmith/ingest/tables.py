@@ -11,8 +11,8 @@ import polars as pl
 import polars.selectors as cs
 
 from corpusmith.errors import SourceError
+from corpusmith.ingest.columns import delimited_columns, is_header, typed_columns
 from corpusmith.ingest.encodings import decoded
-from corpusmith.ingest.headers import has_header, wordiest
 from corpusmith.ingest.options import Notes, Options
 from corpusmith.ingest.records import FIELDS, records
 from corpusmith.ingest.streams import BROKEN_END, blocks
@@ -20,10 +20,6 @@ from corpusmith.ingest.streams import BROKEN_END, blocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TEXT_NAMES: Final = ("body", "text", "comment", "comment_text", "content", "sentence", "message", "post", "review")
-"""Names that a column of text goes by, best first; else a title, with selftext beside it, as in a post."""
-POST_NAMES: Final = ("title", "selftext")
-TEXTS: Final = ("body", *POST_NAMES)
 ROWS_AT_ONCE: Final = 20_000
 SNIFFED_ROWS: Final = 100
 MAX_GROUP_BYTES: Final = 4 << 30
@@ -41,10 +37,10 @@ def read_delimited(path: Path, skip: int, options: Options, notes: Notes) -> Ite
     head = list(itertools.islice(rows, SNIFFED_ROWS))
     if not head or not head[0]:
         raise SourceError(f"{path}: expected the first row or the header of a table, found a blank or broken line")
-    header = _is_header(head, options)
+    header = is_header(head, options)
     width = len(head[0])
     names = head.pop(0) if header else [str(place) for place in range(width)]
-    columns = _delimited_columns(names, head, options.text_column, str(path), notes)
+    columns = delimited_columns(names, head, options.text_column, str(path), notes)
     notes["text"] += "; row 1 names the columns" if header else "; no row names the columns"
     rest = itertools.islice(itertools.chain(head, rows), skip, None)
     line = skip + 1
@@ -72,7 +68,7 @@ def read_parquet(path: Path, skip: int, options: Options, notes: Notes) -> Itera
 
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        columns = _typed_columns(file.schema_arrow, options.text_column, str(path), notes)
+        columns = typed_columns(file.schema_arrow, options.text_column, str(path), notes)
         _check_size(file, set(columns.values()), path)
         batches = file.iter_batches(ROWS_AT_ONCE, columns=list(dict.fromkeys(columns.values())))
         yield from _from_arrow(batches, columns, path.name, skip)
@@ -101,7 +97,7 @@ def read_dataset(name: str, skip: int, options: Options, notes: Notes) -> Iterat
     first = next(batches, None)
     if first is None:
         raise SourceError(f"the dataset {name!r} has no rows")
-    columns = _typed_columns(first.schema, options.text_column, name, notes)
+    columns = typed_columns(first.schema, options.text_column, name, notes)
     yield from _from_arrow(itertools.chain([first], batches), columns, Path(name).name, skip)
 
 
@@ -142,80 +138,9 @@ def _records(found: pl.DataFrame, source: str, first_line: int) -> pl.DataFrame:
     return records(found.with_columns(missing), source, first_line)
 
 
-def _typed_columns(schema: "pa.Schema", text_column: str | None, source: str, notes: Notes) -> dict[str, str]:
-    """Which column of an Arrow table gives which of FIELDS. Raises SourceError for one of a type that gives none."""
-    import pyarrow.types as types
-
-    columns, why = _columns(schema.names, text_column, source)
-    notes["text"] = why
-    for field, name in columns.items():
-        kind = schema.field(name).type
-        held = kind.value_type if types.is_dictionary(kind) else kind
-        is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
-        is_plain = types.is_primitive(held) or types.is_decimal(held) or types.is_null(held)
-        if is_text or (field not in TEXTS and is_plain and not (types.is_duration(held) or types.is_time(held))):
-            continue
-        expected = "text (string)" if field in TEXTS else "text, a number or a time"
-        raise SourceError(
-            f"{source}: column {name!r} is {kind}, expected {expected}; name the column of the text by text_column, "
-            "or convert it"
-        )
-    return columns
-
-
-def _columns(names: Sequence[str], text_column: str | None, source: str) -> tuple[dict[str, str], str]:
-    """Which column of a table gives which of FIELDS, and why that of the text was taken."""
-    known = _named(names)
-    columns: dict[str, str] = {field: known[field] for field in FIELDS if field in known}
-    others = {field: name for field, name in columns.items() if field not in ("body", *POST_NAMES)}
-    of = f"of {', '.join(names)}"
-    if text_column is not None:
-        if text_column not in names:
-            raise SourceError(f"{source} has no column {text_column!r}; it has {', '.join(names)}")
-        return {"body": text_column} | others, f"column {text_column} {of}: as text_column says"
-    text = next((known[name] for name in TEXT_NAMES if name in known), None)
-    if text is not None:
-        return {"body": text} | others, f"column {text} {of}: by its name"
-    if "title" in columns:
-        taken = " and ".join(columns[name] for name in POST_NAMES if name in columns)
-        return columns, f"column {taken} {of}: by name"
-    if len(names) == 1:
-        return {"body": names[0]}, f"column {names[0]}: there is no other"
-    raise SourceError(f"{source}: which column holds the text? Set text_column to one of {', '.join(names)}")
-
-
-def _delimited_columns(
-    names: list[str], rows: list[list[str]], text_column: str | None, source: str, notes: Notes
-) -> dict[str, str]:
-    """As _columns, for a table of text: text_column may be a number, and without a name the most words count."""
-    if text_column is not None and text_column not in names and text_column.isdecimal():
-        text_column = names[int(text_column)] if int(text_column) < len(names) else text_column
-    known = _named(names)
-    if text_column is None and len(names) > 1 and not any(name in known for name in (*TEXT_NAMES, "title")):
-        text_column = wordiest(names, rows, source)
-        columns, _ = _columns(names, text_column, source)
-        notes["text"] = f"column {text_column} of {', '.join(names)}: it has the most words"
-    else:
-        columns, notes["text"] = _columns(names, text_column, source)
-    return columns
-
-
-def _is_header(head: Sequence[Sequence[str]], options: Options) -> bool:
-    if options.header is not None:
-        return options.header
-    named = _named(head[0])
-    return (
-        options.text_column in head[0] or any(name in named for name in (*TEXT_NAMES, *POST_NAMES)) or has_header(head)
-    )
-
-
 def _is_whole(row: Sequence[str], width: int) -> bool:
     """Whether a row has all its cells, and is not what was left of a damaged file."""
     return len(row) == width and not row[-1].endswith("\0")
-
-
-def _named(names: Sequence[str]) -> dict[str, str]:
-    return {name.strip().lower(): name for name in reversed(names)}
 
 
 def _rows(path: Path, options: Options, notes: Notes) -> Iterator[list[str]]:

@@ -69,6 +69,13 @@ def test_a_hostile_name_stays_in_its_cell(tmp_path: Path) -> None:
     assert yaml.safe_load(card.split("---\n")[1])
 
 
+def test_how_a_source_was_read_and_its_damage_are_on_card_report_and_manifest(tmp_path: Path) -> None:
+    cut = Source("RC.zst", "0" * 64, 1, ("text: body", "damage: it ends in the middle; 201 lines can be read of it"))
+    write_release(reddit(4, sources=[cut]), tmp_path / "reddit")
+    for name in ("README.md", "report/index.html", "manifest.json"):
+        assert "it ends in the middle; 201 lines can be read of it" in (tmp_path / "reddit" / name).read_text()
+
+
 def test_a_cell_is_one_line() -> None:
     assert cell(None) == ""
     assert cell("a\r\nb | <i> & c") == "a  b \\| &lt;i> &amp; c"
