@@ -23,7 +23,7 @@ NAMES = {
     "curation": ("--rows 100000 1000000", "--rows 2000 --runs 1"),
     "duplicates": ("--runs 3", "--documents 2000 --comments 5000 --runs 1"),
     "drawings": ("--runs 3", "--rows 200 --runs 1"),
-    "generation": ("--images 128 --runs 3", "--images 16 --runs 1"),
+    "generation": ("--images 128 --runs 3", "--images 8 --runs 1"),
     "image_curation": ("--runs 1 --earlier 1000000", "--images 100 --hashes 5000 --earlier 5000 --runs 1"),
     "classify": ("", "--rows 2000 --runs 1"),
     "hidden_states": ("", "--rows 100 --loop-rows 20 --runs 1"),
