@@ -15,7 +15,7 @@ from assets.corpus import Corpus
 from assets.resources import Workshop
 from assets.unchanged import code
 from corpusmith.release.columns import images_of
-from corpusmith.release.folder import write_atomically
+from corpusmith.whole import write_whole
 from validation.suite import Report, Result
 
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 1 << 16, 1 << 8
@@ -29,8 +29,7 @@ def checked(corpus: Corpus, workshop: Workshop, rows: pl.LazyFrame, rejected: pl
         return Report(tuple(Result(**{**said, "keys": tuple(said["keys"])}) for said in json.loads(path.read_text())))
     report = corpus.suite.validate(rows, rejected, limits)
     if report.success:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps([asdict(result) for result in report.results]))
+        write_whole(path, json.dumps([asdict(result) for result in report.results]))
     return report
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from corpusmith.errors import UserError
-from corpusmith.release.folder import write_atomically
+from corpusmith.whole import write_whole
 
 
 @contextlib.contextmanager
@@ -20,8 +20,7 @@ def unless_read(home: Path, corpus: str, partition: str, token: str) -> Iterator
     try:
         yield
     except UserError as error:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(note, json.dumps({"partition": partition, "token": token, "error": str(error)}))
+        write_whole(note, json.dumps({"partition": partition, "token": token, "error": str(error)}))
         raise
     note.unlink(missing_ok=True)
 

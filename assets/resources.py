@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,12 @@ class Workshop:
         path = self.home / ".corpusmith" / "salt"
         if not path.exists() and "CORPUSMITH_SALT" not in os.environ:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError), open(path, "x", opener=_private) as file:
+            drawn = path.with_name(f".salt.{os.getpid()}-{time.monotonic_ns()}")
+            with open(drawn, "x", opener=_private) as file:
                 file.write(secrets.token_hex(16))
+            with contextlib.suppress(FileExistsError):
+                os.link(drawn, path)  # whole, and the first one's where two draw at once
+            drawn.unlink()
         return os.environ.get("CORPUSMITH_SALT") or path.read_text()
 
     @property

@@ -17,8 +17,8 @@ from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest, parquet
-from corpusmith.release.folder import write_atomically
 from corpusmith.settings import shared
+from corpusmith.whole import write_whole
 
 FAILED = ["not_made", "not_judged"]
 PACKAGES = ("corpusmith", "validation", "assets")
@@ -77,8 +77,7 @@ def remember(workshop: Workshop, corpus: str, decided_by: str) -> None:
     release = workshop.release(corpus)
     said = {"inputs": decided_by, "manifest": manifest.sha256(release / manifest.NAME)}
     path = _note(workshop, corpus)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(said))
+    write_whole(path, json.dumps(said))
 
 
 def every_row_made(release: Path) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from assets import refused, unchanged
 from assets.corpus import Corpus
@@ -23,10 +26,10 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
     """
     began = time.monotonic()
     check_writable(workshop.home)
-    refused.forget(workshop.home, corpus.name)
-    inputs = unchanged.inputs(corpus, workshop)
-    found = unchanged.unchanged(workshop, corpus.name, inputs)
-    with Display(quiet) as display:
+    with Display(quiet) as display, _turn(workshop.home, corpus.name, display):
+        refused.forget(workshop.home, corpus.name)
+        inputs = unchanged.inputs(corpus, workshop)
+        found = unchanged.unchanged(workshop, corpus.name, inputs)
         if found:
             display.say(f"[green]✓[/] nothing changed since {corpus.name} {found.version} was built")
             release = _values(shown(found, workshop.release(corpus.name)).metadata or {})
@@ -40,13 +43,27 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
 
+@contextlib.contextmanager
+def _turn(home: Path, corpus: str, display: Display) -> Iterator[None]:
+    """One build of a corpus at a time in a home: a second one waits, and then finds what the first one made."""
+    lock = FileLock(home / ".corpusmith" / f"build-{corpus}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        display.say(f"another build of {corpus} is at work here; this one goes on when it has ended")
+        lock.acquire()
+    with lock:
+        lock.release()
+        yield
+
+
 def check_writable(home: Path) -> None:
     """Raises UserError when nothing can be written in a home."""
     probe = home / ".corpusmith" / ".writable"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write in the home {home}: {error.strerror}; choose another with --home") from error
 

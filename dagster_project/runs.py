@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sqlite3
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
+from dagster._core.instance.ref import InstanceRef
+from filelock import FileLock
+from sqlalchemy.exc import OperationalError
 
 from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ValidationFailed
+from corpusmith.whole import write_whole
 from corpusmith.work.produce import Progress
 from dagster_project.definitions import definitions
 from dagster_project.interrupts import Interrupts
@@ -21,19 +27,37 @@ from dagster_project.jobs import names, partitions_of
 
 Listen = Callable[[dg.DagsterEvent], None]
 
+UNCAPTURED = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 QUIET = {"loggers": {"steps": {"config": {}}}}
 INSTANCE = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 NAMED = 5
 
 
 def instance_of(workshop: Workshop) -> dg.DagsterInstance:
-    """The Dagster instance of a home: runs, events and schedules; nothing is reported to anybody."""
+    """The Dagster instance of a home: runs, events and schedules; nothing is reported to anybody.
+
+    Its databases are made by one process at a time: two would stumble over each other's tables. What a step prints is
+    not captured, as the UI does: that takes processes beside, which Ctrl-C would interrupt with a traceback each.
+    """
     folder = workshop.home / ".corpusmith" / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(INSTANCE)
-    return dg.DagsterInstance.from_config(str(folder))
+    with FileLock(folder / ".lock"):
+        if not settings.exists():
+            write_whole(settings, INSTANCE)
+        return _patiently(lambda: dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=UNCAPTURED)))
+
+
+def _patiently(open_instance: Callable[[], dg.DagsterInstance]) -> dg.DagsterInstance:
+    """The instance, also where a UI, which knows of no lock, is making its databases at the same moment."""
+    for seconds in (0.2, 0.5, 1, 2, 4):
+        try:
+            return open_instance()
+        except (OperationalError, sqlite3.OperationalError):
+            time.sleep(seconds)
+    return open_instance()
 
 
 def run(corpus: Corpus, workshop: Workshop, listen: Listen) -> dict[str, Any]:

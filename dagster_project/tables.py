@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from assets import pictures
 from assets.asset import BEGAN, PICTURES
+from corpusmith.whole import whole
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -29,14 +30,9 @@ class Tables(PolarsParquetIOManager):
 
     def sink_df_to_path(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         """Stream ``df`` to ``path``."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            rows = IMAGE_ROW_GROUP if "image" in df.collect_schema() else ROW_GROUP
-            df.sink_parquet(str(temporary), compression="zstd", compression_level=1, row_group_size=rows)
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        rows = IMAGE_ROW_GROUP if "image" in df.collect_schema() else ROW_GROUP
+        with whole(Path(str(path))) as temporary:
+            df.sink_parquet(temporary, compression="zstd", compression_level=1, row_group_size=rows)
         table = pl.scan_parquet(str(path), glob=False)
         seconds = time.perf_counter() - BEGAN.get()
         metadata = describe(table, seconds, self.sentences.get(context.asset_key.path[0], {}))

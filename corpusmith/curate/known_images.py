@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from corpusmith.curate.hamming import Band, banded, near_between
+from corpusmith.whole import whole
 
 FOUND = {"key": pl.String, "known": pl.String, "distance": pl.UInt8, "release": pl.String}
 
@@ -26,11 +27,12 @@ def remember(images: pl.DataFrame, path: Path) -> None:
         columns[f"hashes-{band.start}-{band.bits}"] = pa.array(band.hashes)
         columns[f"rows-{band.start}-{band.bits}"] = pa.array(band.rows.astype(np.uint32))
     rows = pa.record_batch(columns)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+    with (
+        whole(path) as unfinished,
+        pa.OSFile(str(unfinished), "wb") as file,
+        pa.ipc.new_file(file, rows.schema) as writer,
+    ):
         writer.write_batch(rows)
-    unfinished.replace(path)
 
 
 def known(images: pl.DataFrame, remembered: Sequence[Path], distance: int) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from corpusmith.errors import SourceError
 from corpusmith.ingest.ratings import merged
 from corpusmith.release.parquet import damage
 from corpusmith.score import raters
+from corpusmith.whole import whole
 
 ANNOTATIONS: Final = raters.as_annotations(pl.DataFrame(schema=raters.OPINIONS)).schema
 
@@ -57,10 +57,5 @@ def _annotations(home: Path, corpus: str) -> Path:
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole(path) as temporary:
         table.write_parquet(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpusmith.errors import UserError
+from corpusmith.whole import sync, sync_all
 
 
 @contextlib.contextmanager
@@ -22,18 +23,34 @@ def replacing(into: Path) -> Iterator[Path]:
     """
     into = into.resolve()
     into.parent.mkdir(parents=True, exist_ok=True)
-    restore(into)
+    with held(into):
+        restore(into)
     new = Path(tempfile.mkdtemp(prefix=f".{into.name}.new-{os.getpid()}-", dir=into.parent))
     try:
         yield new
         new.chmod(0o755)
-        old = _old(into)
-        if into.exists():
-            into.rename(old)
-        new.rename(into)
-        shutil.rmtree(old, ignore_errors=True)
+        sync_all(new)
+        with held(into):
+            old = _old(into)
+            if into.exists():
+                into.rename(old)
+            new.rename(into)
+            sync(into.parent)
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Nobody replaces a folder while the block reads it, nor two at once; where nobody may write it needs no lock."""
+    from filelock import FileLock
+
+    if not os.access(folder.parent, os.W_OK):
+        yield
+        return
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        yield
 
 
 def check_folder(place: Path) -> None:
@@ -68,13 +85,6 @@ def _is_running(process: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _old(into: Path) -> Path:

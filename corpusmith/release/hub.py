@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, versions
-from corpusmith.release.folder import check_folder, replacing, write_atomically
+from corpusmith.release.folder import check_folder, held, replacing
 from corpusmith.release.plain import read_text, shown
+from corpusmith.whole import write_whole
 
 LATEST = "latest"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -48,7 +49,7 @@ def publish(release: Path, target: str | os.PathLike[str]) -> Published:
         return Published(place, new=False)
     _copy(release, place, said)
     found = (path.name for path in place.parent.iterdir() if _NUMBERS.fullmatch(path.name))
-    write_atomically(place.parent / LATEST, f"{max(found, key=_numbers)}\n")
+    write_whole(place.parent / LATEST, f"{max(found, key=_numbers)}\n")
     return Published(place, new=True)
 
 
@@ -112,7 +113,7 @@ def keep(found: Path, corpus: str, version: str | None, into: Path) -> Path:
         )
     if not there:
         _copy(found, place, said)
-    write_atomically(place.parent / LATEST, f"{said.version}\n")
+    write_whole(place.parent / LATEST, f"{said.version}\n")
     return place
 
 
@@ -127,7 +128,7 @@ def folder_of(address: str | os.PathLike[str]) -> Path:
 
 def _copy(source: Path, place: Path, said: manifest.Manifest) -> None:
     """Copy exactly the files of the manifest, and check the copy before it takes its place."""
-    with replacing(place) as folder:
+    with held(source.resolve()), replacing(place) as folder:
         for name in (manifest.NAME, *said.files):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name, follow_symlinks=False)

@@ -14,6 +14,7 @@ from corpusmith.release.folder import replacing
 from corpusmith.release.inputs import Release
 from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
 from corpusmith.release.summary import Summary, summarize
+from corpusmith.whole import check_table
 
 SCRATCH = ".tables"
 IMAGE_ROWS = 64  # in a row group of a scratch file that holds images
@@ -61,6 +62,8 @@ def _settled(table: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
     place = pl.PartitionBy(folder, key=pl.col("key").str.head(1).alias("digit"), include_key=False)
     table.sink_parquet(place, mkdir=True, compression="zstd", compression_level=1, row_group_size=row_group)
     files = sorted(folder.rglob("*.parquet"))
+    for file in files:
+        check_table(file, file)
     return pl.scan_parquet(files, hive_partitioning=False) if files else pl.LazyFrame(schema=table.collect_schema())
 
 

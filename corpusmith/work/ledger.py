@@ -7,12 +7,11 @@ import hashlib
 import json
 import os
 import re
-import time
 import uuid
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -22,6 +21,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from corpusmith.errors import LedgerError, SetAside
+from corpusmith.whole import whole
 
 KEY = "key"
 BATCH_ROWS = "batch_rows"
@@ -177,7 +177,9 @@ class Shelf:
             raise LedgerError(
                 f"cannot read {selector.base_dir}: {error}; make it readable or choose another --home"
             ) from error
-        return sorted(info.path for info in found if info.type == pafs.FileType.File and ".tmp-" not in info.base_name)
+        return sorted(
+            info.path for info in found if info.type == pafs.FileType.File and not info.base_name.endswith(".tmp")
+        )
 
     def _is_whole(self, path: str) -> bool:
         try:
@@ -213,7 +215,8 @@ class Shelf:
         try:
             self.filesystem.create_dir(folder)
             if isinstance(self.filesystem, pafs.LocalFileSystem):
-                _put_local(path, data)
+                with whole(Path(path)) as temporary:
+                    temporary.write_bytes(data)
             else:  # an object appears only when its upload is complete
                 with self.filesystem.open_output_stream(path) as stream:
                     stream.write(data)
@@ -222,25 +225,6 @@ class Shelf:
                 f"cannot write {path}: {error.strerror or error}. What was finished before is intact: "
                 "free space or make the folder writable (or choose another with --home), then run the same command."
             ) from error
-
-
-def _put_local(path: str, data: bytes | pa.Buffer) -> None:
-    temporary = f"{path}.tmp-{os.getpid()}-{time.monotonic_ns()}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _digest(keys: pa.ChunkedArray) -> str:

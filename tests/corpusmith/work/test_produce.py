@@ -193,7 +193,7 @@ def test_what_a_crash_left_half_written_is_never_read(tmp_path):
     maker = Squares()
     squares_of(plan_of(range(4)), maker, tmp_path)
     segment = Path(shelf_of(maker, Ledger(tmp_path)).segments()[0])
-    (segment.parent / f"{segment.name}.tmp-1-2").write_bytes(segment.read_bytes()[:50])
+    (segment.parent / f".{segment.name}.1-2.tmp").write_bytes(segment.read_bytes()[:50])
     assert squares_of(plan_of(range(4)), Squares(), tmp_path) == [0, 1, 4, 9]
 
 
@@ -309,7 +309,7 @@ def test_a_store_that_takes_nothing_ends_in_one_clear_error_and_an_intact_ledger
     again = Squares()
     assert squares_of(plan_of(range(8)), again, root) == [n * n for n in range(8)]
     assert again.calls == []
-    assert not list(root.rglob("*.tmp-*"))
+    assert not list(root.rglob("*.tmp"))
 
 
 def test_a_full_disk_is_a_ledger_error(tmp_path, monkeypatch):
@@ -321,7 +321,7 @@ def test_a_full_disk_is_a_ledger_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(LedgerError, match="No space left on device"):
         produce(plan_of(range(20)), Squares(), ledger)
-    assert not list(tmp_path.rglob("*.tmp-*"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_the_same_code_serves_an_object_store():
