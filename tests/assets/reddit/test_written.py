@@ -22,7 +22,7 @@ def test_a_text_that_was_cut_off_is_rejected_for_that_alone_and_judged_by_nobody
             "source_key": ["s", "t"],
             "target": ["anger", "joy"],
             "plan": ["{}", "{}"],
-            **dict.fromkeys(("thread", "subreddit", "author", "language", "cluster"), [None, None]),
+            **{name: [None, None] for name in ("thread", "subreddit", "author", "language", "cluster")},
             "created_utc": [1, 2],
         },
         schema_overrides=dict.fromkeys(("thread", "subreddit", "author", "language", "cluster"), pl.String),
