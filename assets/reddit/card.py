@@ -38,6 +38,7 @@ STAGES: Final = (
         "Neutral comments are put into the emotions that are short, their facts kept, and judged again.",
         ("rewritten",),
         (
+            "cut_off",
             "wrong_emotion",
             "not_judged",
             "low_confidence",
@@ -51,7 +52,16 @@ STAGES: Final = (
         "synthesized",
         "New comments are written for the emotions that are still short, judged, and compared with all earlier text.",
         ("synthetic",),
-        ("wrong_emotion", "not_judged", "low_confidence", "too_short", "near_duplicate", "memorised", "personal_data"),
+        (
+            "cut_off",
+            "wrong_emotion",
+            "not_judged",
+            "low_confidence",
+            "too_short",
+            "near_duplicate",
+            "memorised",
+            "personal_data",
+        ),
     ),
     Stage(
         "balanced",

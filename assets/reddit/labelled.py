@@ -7,6 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
+from corpusmith.models.writers import CUT_OFF
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Maker
 
@@ -60,3 +61,9 @@ def verdict(samples: pl.LazyFrame, rejected_when: dict[str, pl.Expr]) -> pl.Lazy
     return samples.with_columns(reasons=reasons).with_columns(
         verdict=pl.when(pl.col("reasons").list.len() > 0).then(pl.lit("rejected")).otherwise(pl.lit("kept"))
     )
+
+
+def whole(samples: pl.DataFrame) -> tuple[pl.DataFrame, pl.LazyFrame]:
+    """The samples whose text is there, and those whose writer was cut off: rejected, and not worth a judge's time."""
+    cut_off = samples.filter(pl.col("text") == CUT_OFF).lazy()
+    return samples.filter(pl.col("text") != CUT_OFF), verdict(cut_off, {"cut_off": pl.lit(True)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.reddit.labelled import Make, judged, named, unsure, verdict
+from assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
 from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
 from assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import similar_to
@@ -71,9 +71,10 @@ def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
 
 def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
     """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no near-copy."""
+    rewrites, cut_off = whole(rewrites)
     sources = rewrites.lazy().select(key="source_key", text="source_text").unique("key", maintain_order=True)
     copies = similar_to(rewrites.lazy(), sources, settings.comments.jaccard)["key"]
-    return verdict(
+    fit = verdict(
         judged(rewrites.lazy(), judge, make),
         {
             "wrong_emotion": pl.col("emotion") != pl.col("target"),
@@ -82,3 +83,4 @@ def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: R
             "copies_source": pl.col("key").is_in(copies.implode()),
         },
     )
+    return pl.concat([fit, cut_off], how="diagonal")

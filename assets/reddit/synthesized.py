@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.reddit.labelled import Make, judged, named, unsure, verdict
+from assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
 from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
 from assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import near_duplicates, similar_to
@@ -43,10 +43,17 @@ def plan_comments(quota: Quota, natural: pl.LazyFrame, writer: Maker, examples: 
 
 
 def _few_shot(plan: pl.DataFrame, natural: pl.LazyFrame, examples: int) -> pl.Series:
-    """For each row, natural comments of its emotion: the next ones in the order of their keys, round and round."""
-    texts = dict(natural.sort("key").group_by("emotion").agg("text").collect().rows())
+    """For each row, natural comments of its emotion: the next ones in the order of their keys, round and round.
+
+    Each is shown once in a row: where there are fewer than ``examples``, all of them.
+    """
+    by_emotion = natural.sort("key").group_by("emotion").agg(pl.col("text").unique(maintain_order=True))
+    texts = dict(by_emotion.collect().rows())
     shown = [
-        [texts[emotion][(number * examples + i) % len(texts[emotion])] for i in range(examples)]
+        [
+            texts[emotion][(number * examples + i) % len(texts[emotion])]
+            for i in range(min(examples, len(texts[emotion])))
+        ]
         if emotion in texts
         else []
         for emotion, number in plan.select("emotion", "number").rows()
@@ -77,10 +84,11 @@ def judge_comments(
     comments: pl.DataFrame, earlier: pl.LazyFrame, judge: Maker, make: Make, settings: Reddit
 ) -> pl.LazyFrame:
     """A synthetic comment is fit when the judge sees the asked emotion, and nobody wrote it before."""
+    comments, cut_off = whole(comments)
     words = pl.col("text").str.count_matches(r"\S+")
     copies = similar_to(comments.lazy(), earlier, settings.comments.jaccard)["key"]
     twins = near_duplicates(comments.lazy(), settings.comments.jaccard).drop_nulls("duplicate_of")["key"]
-    return verdict(
+    fit = verdict(
         judged(
             comments.lazy().with_columns(
                 personal=scrub(comments["text"]) != comments["text"],
@@ -98,3 +106,4 @@ def judge_comments(
             "personal_data": pl.col("personal"),
         },
     )
+    return pl.concat([fit, cut_off], how="diagonal")

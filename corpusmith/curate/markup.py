@@ -1,6 +1,7 @@
 """Turn what people typed into plain text of one line: without HTML entities, markdown, or characters one cannot see."""
 
 import html
+import unicodedata
 from typing import Final
 
 import polars as pl
@@ -75,6 +76,16 @@ def normalise(texts: pl.Series) -> pl.Series:
     texts = changed_where(texts, texts.str.contains(r"[\x00-\x08\x0E-\x1F\x7F]"), _visible)
     texts = _unmarked(texts)
     return changed_where(texts, texts.str.contains(r"\s\s|[^\S ]"), _on_one_line).str.strip_chars()
+
+
+def visible(text: str) -> str:
+    """A text without the control, zero-width and direction characters that ``normalise`` takes out of sources."""
+    return str(_visible(pl.Series([text]))[0])
+
+
+def plain(text: str) -> str:
+    """What a model or server wrote, as a row holds it: visible characters, composed (NFC), white space as one space."""
+    return " ".join(unicodedata.normalize("NFC", visible(text)).split())
 
 
 def _on_one_line(texts: pl.Series) -> pl.Series:

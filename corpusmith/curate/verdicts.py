@@ -15,6 +15,7 @@ REASONS: Final[dict[str, str]] = {
     "near_duplicate": "nearly the same as an earlier row (text: Jaccard of word shingles; image: hash, then embedding)",
     "released_before": "nearly the same as an image of an earlier release, which is not in this one",
     "not_judged": "the judge failed, or gave no answer that could be read",
+    "cut_off": "the writer's answer stopped at its limit each time, so there is no whole text",
     "wrong_emotion": "the judge did not see the emotion that was asked for",
     "low_confidence": "the judge was less sure of the emotion than the minimum",
     "content_lost": "the rewrite lost too much of its source's content",

@@ -7,25 +7,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from corpusmith.errors import ModelError
+from corpusmith.models.exchange import API_KEY, ATTEMPTS, CutOffError, Exchange, UnansweredError
 from corpusmith.models.prompts import Conversation
 
 Seeds = np.ndarray[Any, np.dtype[np.uint64]]
 Schema = Mapping[str, Any]
 
-API_KEY: Final = "OPENAI_API_KEY"
-ATTEMPTS: Final = 5
-REFUSED: Final = (401, 403, 404)  # nobody's row: the key, the address or the model's name is wrong
-AGAIN: Final = (408, 409, 425, 429)
-LONGEST_WAIT: Final = 30.0
-
-
-class UnansweredError(Exception):
-    """One question got no answer; the others of its batch may have theirs."""
+__all__ = ["ATTEMPTS", "Chat", "CutOffError", "LocalChat", "Schema", "Seeds", "ServerChat", "UnansweredError"]
 
 
 class Chat(Protocol):
@@ -50,6 +43,7 @@ class Chat(Protocol):
     ) -> list[str | UnansweredError]:
         """The answer to each conversation, in order; the JSON schema is enforced where the model's server can do so.
 
+        One that used up ``max_tokens`` without an end is a CutOffError.
         Raises ModelError where no row could be answered: a wrong key, an unknown model, a server that is not there.
         """
         ...
@@ -77,7 +71,12 @@ class LocalChat:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"temperature": self.temperature, "top_p": self.top_p}
+        """How it draws; the dtype too, since another one writes other texts."""
+        from corpusmith.models.loading import hardware
+        from corpusmith.models.sampling import TOP_K
+
+        drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
+        return {**drawn, "dtype": hardware()["dtype"]}
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -112,8 +111,8 @@ class LocalChat:
                 top_p=self.top_p,
             )
             texts = self.language.tokenizer.batch_decode(drawn, skip_special_tokens=True)
-            for row, text in zip(rows, texts, strict=True):
-                answers[row] = text
+            for row, tokens, text in zip(rows, drawn, texts, strict=True):
+                answers[row] = CutOffError(text) if len(tokens) == max_tokens else text
         return answers
 
     def _tokens(self, conversation: Conversation) -> list[int]:
@@ -131,9 +130,10 @@ class LocalChat:
 class ServerChat:
     """A model behind an OpenAI-compatible server (vLLM, SGLang, llama.cpp, a provider), asked over HTTP.
 
-    url: up to and with ``/v1``. The key is read from the environment variable OPENAI_API_KEY when it is needed, and is
-    in no log, error, fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again,
-    after growing waits.
+    url: up to and with ``/v1``, and ``#NAME`` where the server calls the model otherwise. The key is read from the
+    environment variable OPENAI_API_KEY when it is needed, and is in no log, error, answer, fingerprint or provenance.
+    429, 5xx, timeouts and broken bodies are tried again, after growing waits (corpusmith.models.exchange).
+    timeout: seconds for a whole answer.
     """
 
     name: str
@@ -148,11 +148,20 @@ class ServerChat:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"temperature": self.temperature, "top_p": self.top_p}
+        """How it draws, and as whom the server answers where that is another name."""
+        drawn = {"temperature": self.temperature, "top_p": self.top_p}
+        served_as = self._exchange.answers_as
+        return drawn if served_as == self.name else {**drawn, "answers_as": served_as}
 
     @property
     def provenance(self) -> dict[str, Any]:
-        return {"model": self.name, "revision": self.revision, "server": _without_login(self.url), **self.settings}
+        exchange = self._exchange
+        told = {"server": exchange.where, "answers_as": exchange.answers_as}
+        return {"model": self.name, "revision": self.revision, **self.settings, **told}
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        return Exchange(self.url, self.name, self.timeout, self.first_wait)
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
@@ -170,7 +179,8 @@ class ServerChat:
             "messages": conversation,
             "seed": seed % 2**31,  # what every server takes
             "max_tokens": max_tokens,
-            **self.settings,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
         }
         if schema is not None:
             named = {"name": "answer", "schema": dict(schema), "strict": True}
@@ -189,71 +199,8 @@ class ServerChat:
             async def one(request: dict[str, Any]) -> str | UnansweredError:
                 async with places:
                     try:
-                        return await self._ask(client, request)
+                        return await self._exchange.ask(client, request)
                     except UnansweredError as error:
-                        return UnansweredError(str(error).replace(key, "***") if key else str(error))
+                        return error
 
             return await asyncio.gather(*(one(request) for request in requests))
-
-    async def _ask(self, client: Any, request: dict[str, Any]) -> str:
-        import httpx
-
-        address = f"{self.url.rstrip('/')}/chat/completions"
-        why = ""
-        for attempt in range(ATTEMPTS):
-            wait = min(self.first_wait * 2**attempt, LONGEST_WAIT)
-            try:
-                response = await client.post(address, json=request)
-            except httpx.ConnectError as error:
-                if attempt + 1 == ATTEMPTS:
-                    raise ModelError(
-                        f"no server answers at {_without_login(self.url)}: start it, or correct models.servers"
-                    ) from error
-            except httpx.TransportError as error:
-                why = f"{type(error).__name__} {error}".strip()
-            else:
-                if response.status_code in REFUSED:
-                    raise ModelError(self._refusal(response.status_code))
-                if response.status_code < 400:
-                    try:
-                        return _content(response.json())
-                    except (ValueError, LookupError, TypeError) as error:
-                        why = f"a body that is no chat completion ({type(error).__name__})"
-                else:
-                    why = f"status {response.status_code}: {response.text[:200]}"
-                    if response.status_code < 500 and response.status_code not in AGAIN:
-                        raise UnansweredError(why)
-                    wait = _asked_to_wait(response.headers.get("retry-after"), wait)
-            if attempt + 1 < ATTEMPTS:
-                await asyncio.sleep(wait)
-        raise UnansweredError(f"{_without_login(self.url)} gave no answer in {ATTEMPTS} attempts; the last: {why}")
-
-    def _refusal(self, status: int) -> str:
-        where = _without_login(self.url)
-        if status == 404:
-            return f"{where} has no model {self.name!r} (or no /chat/completions): check models.servers"
-        given = "was not accepted" if os.environ.get(API_KEY) else "is not set"
-        return f"{where} refused with status {status}: the key in the environment variable {API_KEY} {given}"
-
-
-def _content(body: Any) -> str:
-    content = body["choices"][0]["message"]["content"]
-    if not isinstance(content, str):
-        raise TypeError("no text in the answer")
-    return content
-
-
-def _asked_to_wait(header: str | None, otherwise: float) -> float:
-    """Seconds of a Retry-After header, bounded; its date form and nonsense count as absent."""
-    try:
-        return min(max(float(header or otherwise), 0.0), LONGEST_WAIT)
-    except ValueError:
-        return otherwise
-
-
-def _without_login(url: str) -> str:
-    """The address without a user, password or query, any of which may be a secret."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

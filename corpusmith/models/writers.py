@@ -10,16 +10,18 @@ from typing import Any, Final, TypeGuard
 import numpy as np
 import pyarrow as pa
 
+from corpusmith.curate.markup import plain
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import prompts
-from corpusmith.models.chat import Chat, LocalChat, Schema, UnansweredError
+from corpusmith.models.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
 from corpusmith.models.classify import LABELS
 from corpusmith.models.prompts import Conversation
 from corpusmith.work.plan import fingerprint, seeds
 
-VERSION: Final = 1  # of how answers are asked for and read: raise it when that changes
+VERSION: Final = 2  # of how answers are asked for and read: raise it when that changes
 HOUSE_MODEL: Final = "house/language"
 LONGEST_TOKENS: Final = 64  # of a house comment
+CUT_OFF: Final = ""  # the text of a row whose answers were all cut off; a whole answer is never empty
 LONGEST_ANSWER: Final = 512  # tokens of a JSON answer with a text
 
 Row = dict[str, Any]
@@ -34,6 +36,8 @@ class ChatMaker:
     ask: a row (a dict of inputs) to a conversation. read: an answer to the made columns, or None if it is malformed.
     rounds: how often a row is asked at most, each time with another seed. otherwise: what a row is made that stays
     malformed; without it such a row fails, alone: what its batch-mates got is kept for when the batch is split.
+    cut_off: what a row is made whose answers all stop at their limit, each round's twice as long as the last one's; for
+    makers of texts. Without it such an answer is read for what it says: a label may stand whole in it.
     """
 
     def __init__(
@@ -49,9 +53,10 @@ class ChatMaker:
         max_tokens: int = LONGEST_ANSWER,
         rounds: int = 3,
         otherwise: Row | None = None,
+        cut_off: Row | None = None,
     ) -> None:
         self.name, self.chat, self.inputs, self.schema = name, chat, inputs, schema
-        self.ask, self.read, self.otherwise = ask, read, otherwise
+        self.ask, self.read, self.otherwise, self.cut_off = ask, read, otherwise, cut_off
         self.answer_schema, self.max_tokens, self.rounds = answer_schema, max_tokens, rounds
         self.batch_rows = chat.batch_rows
         self._kept: dict[str, Row | UnansweredError] = {}
@@ -93,15 +98,22 @@ class ChatMaker:
             if not waiting:
                 break
             drawn = seeds(waiting) + np.uint64(number)
-            answers = self.chat.answer([questions[key] for key in waiting], drawn, self.max_tokens, self.answer_schema)
+            room = self.max_tokens << number if self.cut_off is not None else self.max_tokens
+            answers = self.chat.answer([questions[key] for key in waiting], drawn, room, self.answer_schema)
             answered = dict(zip(waiting, answers, strict=True))
             for key, answer in answered.items():
-                results[key] = answer if isinstance(answer, UnansweredError) else self._result(answer, number)
-            # only what was malformed: where the chat itself gave up, it has tried often enough
-            waiting = [key for key in waiting if _failed(results[key]) and not _failed(answered[key])]
+                results[key] = self._result(answer, number)
+            # only what was malformed or cut off: where the chat itself gave up, it has tried often enough
+            waiting = [key for key in waiting if _failed(results[key]) and not _gave_up(answered[key])]
         return results
 
-    def _result(self, answer: str, number: int) -> Row | UnansweredError:
+    def _result(self, answer: str | UnansweredError, number: int) -> Row | UnansweredError:
+        if isinstance(answer, CutOffError):
+            if self.cut_off is not None:
+                return self.cut_off if number + 1 == self.rounds else answer
+            answer = answer.text
+        if isinstance(answer, UnansweredError):
+            return answer
         read = self.read(answer)
         if read is not None:
             return read
@@ -119,10 +131,8 @@ class HouseGenerator(ChatMaker):
         chat = LocalChat(model, temperature=temperature, top_p=top_p, batch_rows=batch_rows)
 
         def read(answer: str) -> Row | None:
-            text = " ".join(answer.split())
-            tokens = len(chat.language.tokenizer.encode(answer))
-            # one that was cut off at the limit is no whole comment: asked for again
-            return {"text": text, "tokens": tokens} if text and tokens < LONGEST_TOKENS else None
+            text = plain(answer)
+            return {"text": text, "tokens": len(chat.language.tokenizer.encode(answer))} if text else None
 
         super().__init__(
             "house-generator",
@@ -132,6 +142,7 @@ class HouseGenerator(ChatMaker):
             lambda row: prompts.write(row["emotion"]),
             read,
             max_tokens=LONGEST_TOKENS,
+            cut_off={"text": CUT_OFF, "tokens": 0},
         )
 
 
@@ -147,6 +158,7 @@ class LlmGenerator(ChatMaker):
             lambda row: prompts.write_like(row["emotion"], row["examples"]),
             _text,
             answer_schema=prompts.TEXT_ANSWER,
+            cut_off={"text": CUT_OFF},
         )
 
 
@@ -162,6 +174,7 @@ class LlmRewriter(ChatMaker):
             lambda row: prompts.rewrite(row["text"], row["target"]),
             _rewrite,
             answer_schema=prompts.TEXT_ANSWER,
+            cut_off={"rewrite": CUT_OFF},
         )
 
 
@@ -212,9 +225,16 @@ def _failed(result: object) -> TypeGuard[UnansweredError]:
     return isinstance(result, UnansweredError)
 
 
+def _gave_up(answer: object) -> bool:
+    return isinstance(answer, UnansweredError) and not isinstance(answer, CutOffError)
+
+
 def _text(answer: str) -> Row | None:
     text = (parsed(answer) or {}).get("text")
-    return {"text": text.strip()} if isinstance(text, str) and text.strip() else None
+    if not isinstance(text, str):
+        return None
+    text = plain(text.encode("utf-8", "ignore").decode())  # an escaped lone surrogate in the answer's JSON is no text
+    return {"text": text} if text else None
 
 
 def _rewrite(answer: str) -> Row | None:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from corpusmith.curate.markup import visible
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.chat import Chat, Schema, Seeds, ServerChat, UnansweredError
-from corpusmith.models.loading import explained
+from corpusmith.models.chat import Chat, CutOffError, Schema, Seeds, ServerChat, UnansweredError
+from corpusmith.models.loading import explained, hardware
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.perceivers.opening import opened
 from corpusmith.models.perceivers.readings import HASH, IMAGE, READING
@@ -51,7 +52,7 @@ class VisionChat(ChatMaker):
     """Reads a portrait by asking a vision-language model, once and at temperature 0.
 
     The emotion that it names gets probability one; what it does not say, or says out of range, is null. ``answer`` is
-    kept as it came, so that coverage (the share with an emotion) is a result. A row that is
+    kept as it came, but for control characters, so that coverage (the share with an emotion) is a result. A row that is
     refused fails alone.
     """
 
@@ -78,7 +79,7 @@ def read(answer: str) -> dict[str, Any]:
     shares = {name: _share(said.get(name)) if emotion else None for name in ("intensity", "quality")}
     faces = said.get("faces")
     counted = min(faces, SEVERAL) if emotion and type(faces) is int and faces >= 0 else None
-    return {"emotion": emotion, **chances, **shares, "faces": counted, "answer": answer}
+    return {"emotion": emotion, **chances, **shares, "faces": counted, "answer": visible(answer)}
 
 
 def _share(value: object) -> float | None:
@@ -111,7 +112,8 @@ class LocalVision(ImageModel):
 
     def __init__(self, model: str, revision: str | None = None, batch_rows: int = 16) -> None:
         kind = "a vision-language model with safetensors weights"
-        super().__init__("AutoModelForImageTextToText", kind, model, revision, {"temperature": 0.0}, batch_rows)
+        settings = {"temperature": 0.0, "dtype": hardware()["dtype"]}
+        super().__init__("AutoModelForImageTextToText", kind, model, revision, settings, batch_rows)
 
     @cached_property
     def processor(self) -> Any:
@@ -151,8 +153,20 @@ class LocalVision(ImageModel):
             ).to(self.network.device, self.network.dtype)
             with torch.inference_mode():
                 drawn = self.network.generate(**tokens, max_new_tokens=max_tokens, do_sample=False)
-            answers += self.processor.batch_decode(drawn[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+            new = drawn[:, tokens["input_ids"].shape[1] :]
+            texts = self.processor.batch_decode(new, skip_special_tokens=True)
+            answers += [
+                text if len(row) < max_tokens or self._ends(row) else CutOffError(text)
+                for row, text in zip(new.tolist(), texts, strict=True)
+            ]
         return answers
+
+    def _ends(self, tokens: Sequence[int]) -> bool:
+        stated = self.network.generation_config.eos_token_id
+        return not {
+            self.processor.tokenizer.eos_token_id,
+            *(stated if isinstance(stated, list) else [stated]),
+        }.isdisjoint(tokens)
 
 
 def _with_images(conversation: Conversation) -> Conversation:

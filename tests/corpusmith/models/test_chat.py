@@ -2,103 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
-import numpy as np
 import pytest
+from chat_server import Reply, asking, chat, said, seeds, served
 
 from corpusmith.errors import ModelError
 from corpusmith.models import prompts
-from corpusmith.models.chat import ATTEMPTS, LocalChat, ServerChat, UnansweredError
-
-Reply = tuple[int, bytes, dict[str, str]]
-
-
-class Server(ThreadingHTTPServer):
-    """Speaks the OpenAI protocol; ``behave`` makes the reply to a question, given how often it was asked before."""
-
-    daemon_threads = True
-
-    def __init__(self, behave: Callable[[str, int], Reply]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.behave = behave
-        self.lock = threading.Lock()
-        self.asked: dict[str, int] = defaultdict(int)
-        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.under_way = self.most_under_way = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that gave up on a slow reply is no news."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        question = body["messages"][-1]["content"]
-        server = self.server
-        with server.lock:
-            before = server.asked[question]
-            server.asked[question] += 1
-            server.requests.append((self.path, dict(self.headers), body))
-            server.under_way += 1
-            server.most_under_way = max(server.most_under_way, server.under_way)
-        try:
-            status, content, headers = server.behave(question, before)
-        finally:
-            with server.lock:
-                server.under_way -= 1
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
-
-
-def said(text: str) -> Reply:
-    return 200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode(), {}
-
-
-@contextmanager
-def served(behave: Callable[[str, int], Reply]) -> Iterator[Server]:
-    server = Server(behave)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def asking(*questions: str) -> list[prompts.Conversation]:
-    return [[{"role": "user", "content": question}] for question in questions]
-
-
-def seeds(*values: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    return np.array(values, dtype=np.uint64)
-
-
-def chat(server: Server, **settings: Any) -> ServerChat:
-    return ServerChat("a-model", server.url, **{"first_wait": 0.01, **settings})
+from corpusmith.models.chat import ATTEMPTS, CutOffError, LocalChat, ServerChat, UnansweredError
 
 
 def test_answers_come_in_the_order_of_the_questions_and_no_more_are_under_way_than_allowed() -> None:
@@ -240,4 +153,5 @@ def test_temperature_zero_needs_no_seed() -> None:
 def test_an_answer_is_never_longer_than_its_limit() -> None:
     talk = LocalChat("house/language")
     (answer,) = talk.answer([prompts.write("sadness")], seeds(5), 3, None)
-    assert len(talk.language.tokenizer.encode(answer)) <= 3
+    assert isinstance(answer, CutOffError)  # and says so: what there is of it is no whole answer
+    assert len(talk.language.tokenizer.encode(answer.text)) <= 3

@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.chat import Schema, Seeds, UnansweredError
+from corpusmith.models import loading
+from corpusmith.models.chat import CutOffError, LocalChat, Schema, Seeds, UnansweredError
 from corpusmith.models.classify import LABELS
 from corpusmith.models.prompts import Conversation
 from corpusmith.models.writers import (
+    CUT_OFF,
     ChatMaker,
     HouseGenerator,
     LlmClassifier,
@@ -59,6 +61,7 @@ class Scripted:
             answers.append(self.reply(question, self.asked[question]))
             self.asked[question] += 1
         self.seeds += seeds.tolist()
+        self.limits.add(max_tokens)
         return answers
 
 
@@ -133,6 +136,41 @@ def test_an_unreadable_label_is_null_so_that_coverage_can_be_counted() -> None:
     assert made["emotion"].to_pylist() == ["anger", None, None, None]
     assert made["p_anger"].to_pylist() == [1.0, None, None, None]
     assert made["confidence"].null_count == 3
+
+
+def test_a_cut_off_answer_is_asked_for_again_with_more_room() -> None:
+    whole = '{"text": "All of it."}'
+    chat = Scripted(lambda question, before: whole if before else CutOffError('{"text": "All"}'))
+    maker = LlmGenerator(chat)
+    made = maker.make(batch(maker, emotion=["joy"], examples=[["a"]], number=[0]))
+    assert made["text"].to_pylist() == ["All of it."]
+    assert chat.limits == {maker.max_tokens, 2 * maker.max_tokens}
+
+
+def test_what_stays_cut_off_is_a_row_without_text_even_where_its_json_is_whole() -> None:
+    chat = Scripted(lambda question, before: CutOffError('{"text": "I am terrified of the oven, my"}'))
+    maker = LlmRewriter(chat)
+    made = maker.make(batch(maker, text=["The oven is on."], target=["fear"]))
+    assert made["rewrite"].to_pylist() == [CUT_OFF]
+    assert max(chat.asked.values()) == maker.rounds
+
+
+def test_a_label_that_stands_whole_in_a_cut_off_answer_is_a_label() -> None:
+    maker = LlmClassifier(Scripted(lambda question, before: CutOffError('{"emotion": "joy"} because')))
+    assert maker.make(batch(maker, text=["Yes!"]))["emotion"].to_pylist() == ["joy"]
+
+
+def test_control_characters_of_an_answer_are_taken_out() -> None:
+    chat = Scripted(lambda question, before: json.dumps({"text": "so\x1b[2J \x00 gl\u200bad\ud800"}))
+    maker = LlmGenerator(chat)
+    made = maker.make(batch(maker, emotion=["joy"], examples=[["a"]], number=[0]))
+    assert made["text"].to_pylist() == ["so[2J glad"]
+
+
+def test_another_dtype_writes_other_texts_so_its_fingerprint_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = LlmGenerator(LocalChat("house/language")).fingerprint
+    monkeypatch.setattr(loading, "hardware", lambda: {"device": "cuda", "dtype": "bfloat16"})
+    assert LlmGenerator(LocalChat("house/language")).fingerprint != here
 
 
 def test_equal_rows_are_asked_once() -> None:
