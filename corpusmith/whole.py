@@ -27,9 +27,9 @@ def whole(path: Path) -> Iterator[Path]:
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
-    except OSError as error:
+    except Exception as error:
         if is_full(error):
-            raise full(path) from error
+            raise full(path, os.strerror(getattr(error, "errno", None) or errno.ENOSPC)) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def check_table(file: Path, path: Path) -> None:
     try:
         pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
-        raise full(path) from error
+        raise full(path, "its end is missing") from error
 
 
 def sync(path: Path) -> None:
@@ -71,14 +71,16 @@ def sync_all(folder: Path) -> None:
     sync(folder)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there is no room left, or no more may be written."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+def is_full(error: Exception) -> bool:
+    """Whether there is no room left, or no more may be written; polars says so in words alone."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
-def full(path: Path) -> LedgerError:
+def full(path: Path, why: str) -> LedgerError:
     """What is said where a file could not be written to its end."""
     return LedgerError(
-        f"{path} could not be written to its end: the disk is full. What is done is kept: free some space and run the "
-        "same command again"
+        f"{path} could not be written to its end ({why}): the disk is full, or no file may be as large. "
+        "What is done is kept: free some space and run the same command again"
     )

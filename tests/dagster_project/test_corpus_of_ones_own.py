@@ -1,46 +1,11 @@
 """A corpus of somebody else's, one file and one line of settings, goes through everything that ours go through."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from dagster import DagsterInstance
-
-ROOT = Path(__file__).parents[2]
-CORPORA = ROOT / "tests" / "corpora"
-TABLE = {"version": "1.0.0", "count": 30, "highest": 600, "parts": ["odd", "even"]}
-
-
-class Project:
-    """A folder of one's own, with settings that name the corpus."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        params["work"] |= {"corpora": ["numbers_corpus"], "max_failure_rate": 0.5}
-        params["numbers"] = TABLE
-        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-        stages["stages"]["build"] |= {"foreach": ["numbers"]}
-        stages["stages"]["build"]["do"]["deps"] = ["params.yaml"]
-        (folder / "dvc.yaml").write_text(yaml.safe_dump(stages))
-        (folder / ".gitignore").write_text("/data/\n/.corpusmith/\n")
-
-    def run(self, *arguments: object, command: str = "corpusmith", code: int = 0) -> str:
-        """What a command printed on standard output; on standard error if it is to fail."""
-        here = Path(sys.executable).parent
-        paths = os.pathsep.join([str(CORPORA), os.environ.get("PYTHONPATH", str(ROOT))])
-        environment = {**os.environ, "PYTHONPATH": paths, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
-        line = [shutil.which(command, path=environment["PATH"]), *map(str, arguments)]
-        done = subprocess.run(line, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stderr if code else done.stdout
+from project import CORPORA, Project
 
 
 @pytest.fixture(scope="module")
