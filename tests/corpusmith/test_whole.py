@@ -35,6 +35,11 @@ def noise(rows: int) -> pl.DataFrame:
     return pl.DataFrame({"key": [f"{n:032x}" for n in range(rows)], "x": [draws.bytes(24).hex() for _ in range(rows)]})
 
 
+def too_large(path: Path) -> None:
+    with whole(path) as temporary:
+        noise(100_000).lazy().sink_parquet(temporary)
+
+
 def torn(path: Path) -> None:
     """Write a table, and lose its second half, as a writer does that is not told of a full disk."""
     with whole(path) as temporary:
@@ -58,9 +63,8 @@ def test_a_table_that_does_not_fit_never_takes_its_name(small: Path) -> None:
         noise(10).write_parquet(temporary)
     with pytest.raises(
         LedgerError, match=r"table\.parquet could not be written to its end .* the disk is full"
-    ) as told:  # noqa: SIM117
-        with whole(path) as temporary:
-            noise(100_000).lazy().sink_parquet(temporary)
+    ) as told:
+        too_large(path)
     assert "\n" not in str(told.value)
     assert pl.read_parquet(path).height == 10
     assert files(small) == {"table.parquet"}
