@@ -129,7 +129,8 @@ def folder_of(address: str | os.PathLike[str]) -> Path:
 def _copy(source: Path, place: Path, said: manifest.Manifest) -> None:
     """Copy exactly the files of the manifest, and check the copy before it takes its place."""
     with held(source.resolve()), replacing(place) as folder:
-        for name in (manifest.NAME, *said.files):
+        run = [manifest.RUN] if (source / manifest.RUN).is_file() else []
+        for name in (manifest.NAME, *run, *said.files):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name, follow_symlinks=False)
         manifest.check(folder)

@@ -23,6 +23,8 @@ from corpusmith.release.plain import check_plain, entries, is_safe, read_json, s
 from corpusmith.release.summary import Summary
 
 NAME = "manifest.json"
+RUN = "run.json"
+"""What a run took, beside the manifest and in no digest: two equal builds may take different times."""
 _SECRET = re.compile(r"(?:^|_)(?:token|api_?key|password|secret|salt|authorization)$", re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)[^/@\s]+@|(?<=[?&])([^=&\s]*(?:token|key|secret|password|signature)[^=&\s]*)=[^&\s]+")
 
@@ -42,7 +44,7 @@ class Manifest:
     its rejected rows and the settings; a rebuild at another commit, or one that took longer, is the same content.
     code: version of corpusmith, and its git commit where there is one. models: provenance by fingerprint.
     files: path → sha256, bytes and, of Parquet, rows. labels: the values of each label column, in order.
-    There is no time in it: an unchanged rebuild is the same bytes.
+    There is no time in it: an unchanged rebuild is the same bytes, all files but RUN.
     digest: SHA-256 over all the rest of it. more: what another version of corpusmith said beside.
     """
 
@@ -155,7 +157,8 @@ def _is_count(value: Any) -> bool:
 
 def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mapping[str, str]) -> Manifest:
     """The manifest of the files that lie in ``folder``; the digests of some are ``known``."""
-    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    names = [name for name in paths if name not in (NAME, RUN)]
     files = {name: _file(folder / name, known.get(name)) for name in names}
     params = redacted(release.params)
     return Manifest(
@@ -183,7 +186,7 @@ def check(folder: Path) -> Manifest:
     for name, kind in entries(folder):
         if kind in ("link", "special file"):
             wrong.append(f"{shown(name)}: a {kind}; a release holds plain files and folders")
-        elif kind == "file" and name not in {NAME, *manifest.files}:
+        elif kind == "file" and name not in {NAME, RUN, *manifest.files}:
             wrong.append(f"{shown(name)}: not in the manifest")
         elif kind == "folder" and not any(held.startswith(f"{name}/") for held in manifest.files):
             wrong.append(f"{shown(name)}/: a folder that is not in the manifest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from corpusmith.release.folder import replacing
 from corpusmith.release.inputs import Release
 from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
 from corpusmith.release.summary import Summary, summarize
+from corpusmith.score.scores import TIMES
 from corpusmith.whole import check_table
 
 SCRATCH = ".tables"
@@ -40,7 +42,7 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         released = rejected if release.rejected_images else without_images(rejected)
         write_shards(released, folder / "rejected", "rejected", shard_bytes=shard_bytes)
         (folder / "scores").mkdir()
-        write_parquet(release.scores, folder / "scores" / "scores-00000-of-00001.parquet")
+        write_parquet(release.scores.drop(TIMES), folder / "scores" / "scores-00000-of-00001.parquet")
         summary = summarize(rows, rejected, release.scores, dict(release.made), release.text)
         _check_reasons(summary, release)
         plan = manifest.plan_hash(rows, rejected)
@@ -52,7 +54,14 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         report.write(folder, summary, release)
         written = manifest.of(folder, release, summary, plan, shards)
         (folder / manifest.NAME).write_text(written.to_json())
+        (folder / manifest.RUN).write_text(_run(release))
     return written
+
+
+def _run(release: Release) -> str:
+    """How long each measurement took, as JSON: facts of a run, which no digest covers."""
+    taken = release.scores.select("task", "subject", "form", *TIMES).drop_nulls("seconds")
+    return json.dumps({"scores": taken.unique(maintain_order=True).to_dicts()}, indent=2) + "\n"
 
 
 def _settled(table: pl.LazyFrame, folder: Path) -> pl.LazyFrame:

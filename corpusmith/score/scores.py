@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
+from corpusmith.hardware import machine
 from corpusmith.score import bootstrap, metrics
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
-VERSION: Final = 2  # of how scores are computed: raise it when that changes
+VERSION: Final = 3  # of how scores are computed: raise it when that changes
 
 SCORES: Final = pl.Schema(
     {
@@ -37,12 +38,21 @@ SCORES: Final = pl.Schema(
         "high": pl.Float64,
         "n": pl.Int64,  # test rows behind the value
         "device": pl.String,
+        "card": pl.String,
         "dtype": pl.String,
+        "torch": pl.String,
+        "driver": pl.String,  # of the GPU; null on a CPU
+        "made_on": pl.String,  # what was scored was made there; null: by people, or it is not known
         "seconds": pl.Float64,  # of the whole measurement, all layers of a probe together; weights were loaded before
         "rows_per_second": pl.Float64,  # rows that went through the model in a second
         "settings": pl.String,  # JSON: all else that decides the value
     }
 )
+
+TIMES: Final = ("seconds", "rows_per_second")
+"""The columns of SCORES that are facts of a run: they decide no release, which keeps them in a file of their own."""
+ELSEWHERE: Final = "server"
+"""The device of a model that somebody else runs, who keeps to himself what it runs on."""
 
 SENTENCES: Final = {
     "subject": "What is scored, under the name that the settings give it.",
@@ -53,10 +63,12 @@ SENTENCES: Final = {
     "low": "Lower end of its 95 % interval.",
     "high": "Upper end of its 95 % interval.",
     "n": "Rows behind the value.",
-    "device": "Where it was measured.",
+    "device": "Where it was measured: cpu or cuda.",
+    "card": "The GPU, or the processor, that measured it.",
     "dtype": "The number type of the model's weights.",
-    "seconds": "How long the measurement took.",
-    "rows_per_second": "Rows that went through the model in a second.",
+    "torch": "The version of torch.",
+    "driver": "The version of the GPU's driver; null on a CPU.",
+    "made_on": "Where the rows that were scored were made, as their makers recorded it.",
     "settings": "Everything else that decides the value, as JSON.",
 }
 """What the columns of SCORES hold that mean the same in every corpus; its card says the others."""
@@ -84,6 +96,7 @@ class Measurement:
     depth: float | None = None
     device: str = "cpu"
     dtype: str = "float64"
+    made_on: str | None = None
     seconds: float | None = None
     rows_per_second: float | None = None
 
@@ -100,7 +113,8 @@ class Measurement:
     def row(self) -> dict[str, Any]:
         """Its columns of SCORES."""
         columns = {name: getattr(self, name) for name in SCORES if hasattr(self, name)}
-        return {**columns, "settings": json.dumps(dict(self.settings), sort_keys=True, ensure_ascii=False)}
+        computed = {} if self.device == ELSEWHERE else vars(machine(self.device))
+        return {**columns, **computed, "settings": json.dumps(dict(self.settings), sort_keys=True, ensure_ascii=False)}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
