@@ -45,6 +45,11 @@ def machine(device: str | None = None) -> Machine:
     return Machine(device, _processor(), version("torch"), None)
 
 
+def computes_here() -> str:
+    """Where models run here, in a line."""
+    return machine().sentence(hardware()["dtype"])
+
+
 def _driver() -> str | None:
     found = re.search(r"Module\s+([0-9.]+)", DRIVER.read_text()) if DRIVER.exists() else None
     return found[1] if found else None

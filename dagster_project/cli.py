@@ -38,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+MADE_OTHERWISE = 3  # the exit code of rows that differ, and were made on other hardware
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(models.app, name="models")
 
@@ -168,7 +169,11 @@ def verify(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check that no file of a release changed, that every key is right, and that its settings make its rows again."""
+    """Check that no file of a release changed, that every key is right, and that its settings make its rows again.
+
+    Exits with 1 if a row that was made anew does not match, and with 3 if it does not but the release was made on
+    another kind of hardware (device or number type), which explains it.
+    """
     with told(debug):
         from corpusmith.release import verify as verifying
 
@@ -191,7 +196,7 @@ def verify(
             if regenerate:
                 out.print(report.sentence())
         if regenerate and report.different:
-            raise typer.Exit(1)
+            raise typer.Exit(MADE_OTHERWISE if report.elsewhere else 1)
 
 
 @app.command()

@@ -127,6 +127,7 @@ DRAWN: Final[dict[str, Column]] = {
     "guidance": Column(PROBABILITY, "Scale of the classifier-free guidance; null: none."),
     "scheduler": Column(TEXT, "The sampler; null: the checkpoint's own."),
     "batch": Column(WHOLE, "Images drawn in one pass with it, itself too: the last bit may depend on it.", GENERATED),
+    "made_on": Column(TEXT, "The device and card that drew it, the number type, and the version of torch.", GENERATED),
     "plan": Column(TEXT, "What the generator was given, as JSON; it and the fingerprint decide the key.", GENERATED),
     "fingerprint": Column(TEXT, "What made the row, as name:model@revision+settings.", GENERATED),
 }

@@ -14,13 +14,16 @@ from assets.portraits.settings import Portraits
 from corpusmith.score import generators, perceivers
 from corpusmith.score.agreement import agreement
 from corpusmith.score.measured import measured
-from corpusmith.score.scores import VERSION, Measurement, table
+from corpusmith.score.scores import ELSEWHERE, VERSION, Measurement, table
 
 
 def of_generators(
     images: pl.LazyFrame, curated: pl.LazyFrame, annotations: pl.LazyFrame, make: Make, settings: Portraits
 ) -> pl.LazyFrame:
-    """The leaderboard of the generators (corpusmith.score.generators) over all that they were asked for."""
+    """The leaderboard of the generators (corpusmith.score.generators) over all that they were asked for.
+
+    A score names where its images were drawn (``made_on``), and where the first annotator judged them (``device``).
+    """
     embedder = makers.embedder(settings.embedder)
     known = consensus(annotations).select("key", "emotion_seen", "intensity", "quality")
     portraits = (
@@ -32,11 +35,23 @@ def of_generators(
     decides = {"annotators": settings.annotators, "embedder": embedder.fingerprint, **_decides(settings)}
     corpus = digest(portraits.drop("embedding"))
     here = {name: makers.generator(name) for name in settings.generators}
+    judged = _hardware(makers.perceiver(settings.annotators[0], settings.servers).provenance)
+    drawn = images.select("generator", "made_on").drop_nulls().unique().sort("generator", "made_on").collect()
+    made_on = {name: "; ".join(part["made_on"]) for (name,), part in drawn.group_by("generator")}
     each = {
-        name: Measurement(generators.TASK, name, maker.entry.repository, maker.revision, decides, corpus)
+        name: Measurement(
+            generators.TASK,
+            name,
+            maker.entry.repository,
+            maker.revision,
+            decides,
+            corpus,
+            made_on=made_on.get(name),
+            **judged,
+        )
         for name, maker in here.items()
     }
-    every = Measurement(generators.TASK, generators.ALL, "corpusmith/score", str(VERSION), decides, corpus)
+    every = Measurement(generators.TASK, generators.ALL, "corpusmith/score", str(VERSION), decides, corpus, **judged)
     rows = portraits.select(generators.PORTRAITS.names())
     draws = settings.scores.bootstrap
     return measured(make, every, lambda: generators.generator_scores(rows, each, settings.vocabulary, draws))
@@ -106,6 +121,9 @@ def _decides(settings: Portraits) -> dict[str, Any]:
 
 def _measurement(name: str, provenance: dict[str, Any], decides: dict[str, Any], corpus: str) -> Measurement:
     model, revision = provenance["model"], str(provenance["revision"])
-    # a server keeps to itself what its models run on
-    device, dtype = provenance.get("device", "server"), provenance.get("dtype", "unknown")
-    return Measurement(perceivers.TASK, name, model, revision, decides, corpus, device=device, dtype=dtype)
+    return Measurement(perceivers.TASK, name, model, revision, decides, corpus, **_hardware(provenance))
+
+
+def _hardware(provenance: dict[str, Any]) -> dict[str, str]:
+    """Where a model reads; a server keeps to itself what its models run on."""
+    return {"device": provenance.get("device", ELSEWHERE), "dtype": provenance.get("dtype", "unknown")}

@@ -64,5 +64,5 @@ def _writer(fingerprint: str, settings: Reddit) -> Maker:
             return maker
     raise UserError(
         f"these rows were made by {fingerprint}; here are {' and '.join(maker.fingerprint for maker in here)}: "
-        "use the profile and the version of corpusmith that the manifest names"
+        "use the profile and the version of corpusmith that the manifest names, on hardware of the same number type"
     )

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from corpusmith.hardware import machine
 from corpusmith.models import loading
 from corpusmith.models.catalog import Entry
 from corpusmith.models.diffusion import Loaded, load, runs_on
@@ -35,9 +36,11 @@ IMAGES: Final = pa.schema(
         pa.field("mode", pa.string()),
         pa.field("seed", pa.int64()),
         pa.field("batch", pa.int32()),
+        pa.field("made_on", pa.string()),
     ]
 )
-"""image: PNG, as the Hub's Image feature stores it. batch: rows that went through the model with it, itself too."""
+"""image: PNG, as the Hub's Image feature stores it. batch: rows that went through the model with it, itself too.
+made_on: device, card, dtype and torch that drew it (corpusmith.hardware)."""
 
 # What encode_prompt returns, in order, for the pipelines that take it back as arguments of their call; None: not taken.
 _GUIDED: Final = ("prompt_embeds", "negative_prompt_embeds")
@@ -168,8 +171,9 @@ class Generator:
         keys: list[str] = []
         for part, prompts in parts:
             pixels, hidden = self._pixels(part, prompts)
+            made_on = machine(self.loaded.device).sentence(self.loaded.dtype)
             for key, seed, image, hid in zip(part, seeds(part), pixels, hidden, strict=True):
-                waiting.append(_encoders().submit(_row, key, int(seed), image, hid, len(part)))
+                waiting.append(_encoders().submit(_row, key, int(seed), image, hid, len(part), made_on))
             keys += part
         return dict(zip(keys, (future.result() for future in waiting), strict=True))
 
@@ -267,7 +271,7 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return sink.getvalue()
 
 
-def _row(key: str, seed: int, image: Pixels, hidden: bool, batch: int) -> Row | UnusableError:
+def _row(key: str, seed: int, image: Pixels, hidden: bool, batch: int, made_on: str) -> Row | UnusableError:
     if hidden or not image.any():
         return UnusableError(f"{key}: the image is black: the safety checker of the model hid it")
     if not np.isfinite(image).all():
@@ -284,6 +288,7 @@ def _row(key: str, seed: int, image: Pixels, hidden: bool, batch: int) -> Row | 
         "mode": "RGB",
         "seed": seed,
         "batch": batch,
+        "made_on": made_on,
     }
 
 

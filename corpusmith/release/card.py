@@ -15,6 +15,7 @@ from corpusmith.release.columns import IMAGE, images_of
 from corpusmith.release.inputs import NATURAL, Release
 from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
+from corpusmith.score.scores import machines
 
 FEW = 4  # origins, up to which each is spoken of by itself
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
@@ -53,6 +54,7 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         columns=_columns(rows.collect_schema(), release),
         reasons=_reasons(summary, release),
         overall=summary.overall.to_dicts(),
+        machines=machines(release.scores),
         boards=[(board, standings(summary.boards, board)) for board in release.text.boards],
         has_images=bool(images_of(rows)),
         rejected_images=release.rejected_images,

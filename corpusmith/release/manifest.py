@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from corpusmith import __version__
 from corpusmith.errors import ReleaseError
+from corpusmith.hardware import computes_here
 from corpusmith.release.inputs import Release
 from corpusmith.release.plain import check_plain, entries, is_safe, read_json, shown
 from corpusmith.release.summary import Summary
@@ -42,7 +43,8 @@ class Manifest:
 
     plan: BLAKE2b of the keys of all rows that were planned. content: SHA-256 of what a version stands for: its rows,
     its rejected rows and the settings; a rebuild at another commit, or one that took longer, is the same content.
-    code: version of corpusmith, and its git commit where there is one. models: provenance by fingerprint.
+    code: version of corpusmith, its git commit where there is one, and the machine that it was made on.
+    models: provenance by fingerprint.
     files: path → sha256, bytes and, of Parquet, rows. labels: the values of each label column, in order.
     There is no time in it: an unchanged rebuild is the same bytes, all files but RUN.
     digest: SHA-256 over all the rest of it. more: what another version of corpusmith said beside.
@@ -166,7 +168,7 @@ def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mappi
         version=release.version,
         content=_content(release, params, plan, files),
         plan=plan,
-        code={"corpusmith": __version__, "commit": commit()},
+        code={"corpusmith": __version__, "commit": commit(), "made_on": computes_here()},
         counts=counts(summary, release),
         sources=[asdict(source) for source in sorted(release.sources, key=lambda source: source.name)],
         models={name: redacted(release.makers[name]) for name in sorted(release.makers)},

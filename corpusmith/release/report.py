@@ -14,6 +14,7 @@ from corpusmith.release.charts import Curve, Point, line_chart
 from corpusmith.release.inputs import Release
 from corpusmith.release.manifest import commit, redacted
 from corpusmith.release.summary import JUDGED, Summary
+from corpusmith.score.scores import machines
 
 FEW = 4  # origins, up to which each has a colour, a tile and a flow of its own
 
@@ -54,6 +55,7 @@ def render(summary: Summary, release: Release) -> str:
         boards=figures.leaderboards(summary, release),
         charts=_charts(summary),
         overall=_overall(summary),
+        machines=machines(release.scores),
         confusions=_confusions(summary, release),
         makers=[(name, redacted(dict(made))) for name, made in sorted(release.makers.items())],
         sources=sorted(release.sources, key=lambda source: source.name),

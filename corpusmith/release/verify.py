@@ -13,6 +13,7 @@ import polars as pl
 
 from corpusmith.curate.images import MAX_PIXELS, opened
 from corpusmith.errors import ReleaseError
+from corpusmith.hardware import computes_here
 from corpusmith.release import manifest, parquet
 from corpusmith.release.columns import images_of
 from corpusmith.work.plan import KEY_HEX
@@ -21,6 +22,10 @@ TOLERANCE = 1e-3
 """By how much a probability may differ when it is made anew: float32 sums in another order, on another machine."""
 GREY = 1
 """By how many levels of 0 to 255 a pixel may differ, where other libraries or another machine draw it."""
+
+ELSEWHERE = 1e-2
+"""The same where a release was made on another kind of machine (device or number type): bfloat16 has 8 bits."""
+GREY_ELSEWHERE = 8
 
 _SLICE = 1 << 16
 _IMAGES = 256  # rows whose images are in memory at once
@@ -40,13 +45,17 @@ class Checked:
 class Regenerated:
     """Rows that were made anew: how many, how many bit for bit, which within the tolerance, which are different.
 
-    within, different: key, fingerprint, why (how far the row is off, at most).
+    within, different: key, fingerprint, why (how far the row is off, at most). tolerance: by how much a probability,
+    and a pixel in grey levels, may differ. elsewhere: where the release was made, if that was another kind of machine
+    than this one: then what is different was made otherwise, and proves nothing against the release.
     """
 
     rows: int
     identical: int
     within: list[dict[str, str]]
     different: list[dict[str, str]]
+    tolerance: tuple[float, int] = (TOLERANCE, GREY)
+    elsewhere: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -54,7 +63,8 @@ class Regenerated:
             "regenerated": self.rows,
             "bit_for_bit": self.identical,
             "within_tolerance": len(self.within),
-            "tolerance": {"probability": TOLERANCE, "grey_levels": GREY},
+            "tolerance": {"probability": self.tolerance[0], "grey_levels": self.tolerance[1]},
+            "made_elsewhere": self.elsewhere,
             "within": self.within,
             "different": self.different,
         }
@@ -64,9 +74,12 @@ class Regenerated:
         good = self.identical + len(self.within)
         said = [f"{good} of {self.rows} rows made again: {self.identical} bit for bit"]
         if self.within:
-            said[0] += f", {len(self.within)} within the tolerance ({TOLERANCE:g}, or {GREY} grey level of a pixel)"
+            number, grey = self.tolerance
+            said[0] += f", {len(self.within)} within the tolerance ({number:g}, or {grey} grey levels of a pixel)"
             said += [_line(row) for row in self.within[:_NAMED]]
             said += [f"  and {len(self.within) - _NAMED} more"] if len(self.within) > _NAMED else []
+        if self.elsewhere:
+            said.append(f"made on other hardware ({self.elsewhere}; here {computes_here()}): compared by its tolerance")
         return "\n".join([*said, *map(_line, self.different)])
 
 
@@ -133,11 +146,14 @@ def regenerate(release: Path, n: int, remake: Callable[[pl.DataFrame], pl.DataFr
 
     The rows are the first by key of each maker in turn: the same ones each time, and every maker has its share.
     ``remake`` gets release rows of one fingerprint and returns them anew by ``key``, with any of their columns. Numbers
-    may be off by TOLERANCE and the pixels of images by GREY; an image's digest is no column of its own.
+    may be off by TOLERANCE and the pixels of images by GREY, by ELSEWHERE and GREY_ELSEWHERE where the release was made
+    on another kind of machine; an image's digest is no column of its own.
     """
-    manifest.read(release)
+    made_on = manifest.read(release).code.get("made_on")
+    elsewhere = made_on if made_on and _kind(made_on) != _kind(computes_here()) else None
+    near = (ELSEWHERE, GREY_ELSEWHERE) if elsewhere else (TOLERANCE, GREY)
     rows = sample(parquet.scan(release), n)
-    parts = [_compare(part, remake(part)) for _, part in rows.group_by("fingerprint", maintain_order=True)]
+    parts = [_compare(part, remake(part), *near) for _, part in rows.group_by("fingerprint", maintain_order=True)]
     compared = pl.concat(parts) if parts else pl.DataFrame(schema=_COMPARED)
     exact, within = pl.col("off").is_null(), pl.col("good")
     named = compared.select("key", "fingerprint", "good", why="off")
@@ -146,7 +162,15 @@ def regenerate(release: Path, n: int, remake: Callable[[pl.DataFrame], pl.DataFr
         compared.filter(exact).height,
         named.filter(within, pl.col("why").is_not_null()).drop("good").to_dicts(),
         named.filter(~within).drop("good").to_dicts(),
+        near,
+        elsewhere,
     )
+
+
+def _kind(made_on: str) -> tuple[str, str]:
+    """Device and number type of a machine's sentence: what decides by how much numbers may differ."""
+    device, _, rest = made_on.partition(" (")
+    return device.partition(":")[0], rest.rpartition("), ")[2].partition(",")[0]
 
 
 def sample(rows: pl.LazyFrame, n: int) -> pl.DataFrame:
@@ -166,7 +190,7 @@ class _Check(NamedTuple):
     says: pl.Expr
 
 
-def _compare(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+def _compare(old: pl.DataFrame, new: pl.DataFrame, tolerance: float, grey: int) -> pl.DataFrame:
     """Columns of _COMPARED: good (within the tolerances), off (by what it is not the same; null: bit for bit)."""
     images = [name for name in images_of(old.lazy()) if name in new.columns]
     skipped = {"key", *images, *(f"{name}_sha256" for name in images)}
@@ -179,8 +203,8 @@ def _compare(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     there = pl.col("made").is_not_null()
     checks = [
         _Check(there, there, pl.lit("was not made")),
-        *(_column(name, old.schema[name]) for name in shared),
-        *(_image(name) for name in images),
+        *(_column(name, old.schema[name], tolerance) for name in shared),
+        *(_image(name, grey) for name in images),
     ]
     bad = [pl.when(~check.near).then(check.says) for check in checks]
     near = [pl.when(~check.same).then(check.says) for check in checks]
@@ -189,14 +213,14 @@ def _compare(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _column(name: str, kind: pl.DataType) -> _Check:
+def _column(name: str, kind: pl.DataType, tolerance: float) -> _Check:
     was, now = pl.col(name), pl.col(f"new {name}")
     same = was.eq_missing(now)
-    near = same | ((was - now).abs() <= TOLERANCE).fill_null(False) if kind.is_float() else same
+    near = same | ((was - now).abs() <= tolerance).fill_null(False) if kind.is_float() else same
     return _Check(same, near, pl.format("{} was {}, is now {}", pl.lit(name), _shown(was), _shown(now)))
 
 
-def _image(name: str) -> _Check:
+def _image(name: str, grey: int) -> _Check:
     levels = pl.col(f"off {name}")
     says = (
         pl.when(levels.is_null())
@@ -205,7 +229,7 @@ def _image(name: str) -> _Check:
         .then(pl.lit(f"{name} has the same pixels in other bytes"))
         .otherwise(pl.format("{} is off by {} of 255 grey levels", pl.lit(name), levels))
     )
-    return _Check((levels < 0).fill_null(False), (levels <= GREY).fill_null(False), says)
+    return _Check((levels < 0).fill_null(False), (levels <= grey).fill_null(False), says)
 
 
 def _grey_levels(name: str, old: pl.Series, new: pl.Series) -> pl.Series:

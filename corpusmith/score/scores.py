@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.hardware import machine
+from corpusmith.hardware import Machine, machine
 from corpusmith.score import bootstrap, metrics
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -115,6 +115,22 @@ class Measurement:
         columns = {name: getattr(self, name) for name in SCORES if hasattr(self, name)}
         computed = {} if self.device == ELSEWHERE else vars(machine(self.device))
         return {**columns, **computed, "settings": json.dumps(dict(self.settings), sort_keys=True, ensure_ascii=False)}
+
+
+def machines(scores: pl.DataFrame) -> dict[str, list[str]]:
+    """Where scores were measured, and where what they are of was made, each machine once, in a line.
+
+    Keys: measured, made; a model that a server runs is "a server, which does not say".
+    """
+    columns = scores.select("device", "card", "dtype", "torch", "driver").unique().sort("device", "card", "dtype")
+    measured = [
+        Machine(row["device"], row["card"], row["torch"], row["driver"]).sentence(row["dtype"])
+        if row["card"]
+        else "a server, which does not say"
+        for row in columns.to_dicts()
+    ]
+    made = scores["made_on"].drop_nulls().str.split("; ").explode().unique().sort()
+    return {"measured": list(dict.fromkeys(measured)), "made": made.to_list()}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:

@@ -23,7 +23,15 @@ class RefusesSadness:
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         if any("sad" in prompt for prompt in rows["prompt"].to_pylist()):
             raise ValueError("not that")
-        made = {"image": {"bytes": b"", "path": None}, "width": 1, "height": 1, "mode": "RGB", "seed": 1, "batch": 8}
+        made = {
+            "image": {"bytes": b"", "path": None},
+            "width": 1,
+            "height": 1,
+            "mode": "RGB",
+            "seed": 1,
+            "batch": 8,
+            "made_on": "cpu",
+        }
         return pa.RecordBatch.from_pylist(
             [made | {"image_sha256": key} for key in rows["key"].to_pylist()], schema=IMAGES
         )

@@ -80,7 +80,8 @@ def test_a_table_that_is_used_though_it_is_damaged_has_no_half_row(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.csv", b"text,n\n"), ("RC.zst", zstandard.compress(b"")), ("a.csv.gz", gzip.compress(b"", mtime=0))]
+    ("name", "content"),
+    [("a.csv", b"text,n\n"), ("RC.zst", zstandard.compress(b"")), ("a.csv.gz", gzip.compress(b"", mtime=0))],
 )
 def test_a_source_without_rows_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -175,6 +175,7 @@ def _drawn(asked: pl.DataFrame, name: str, of: str, skill: float) -> pl.DataFram
         guidance=pl.lit(4.0),
         scheduler=pl.lit("DPMSolverMultistepScheduler"),
         batch=pl.lit(16),
+        made_on=pl.lit("cpu (a processor), float32, torch 2.13.0"),
         fingerprint=pl.lit(of),
     )
 
