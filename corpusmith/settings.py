@@ -13,10 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
 
+from corpusmith import yaml_file
 from corpusmith.errors import SettingsError
 
 
@@ -105,17 +105,7 @@ def load(
     """
     path = path or default_path()
     model = model_of(corpora)
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise SettingsError(f"cannot read the settings {path}: {error.strerror}") from error
-    try:
-        raw = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise SettingsError(f"{path}:1: expected a table of settings, found {type(raw).__name__}")
-    lines = _lines(text)
+    raw, lines = yaml_file.read(path)
     profiles = raw.pop("profiles", {}) or {}
     if profile not in profiles:
         raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
@@ -140,9 +130,8 @@ def load(
 def modules(path: Path | None = None) -> list[str]:
     """The modules that ``work.corpora`` names, each of a corpus; read before the settings can be checked as a whole."""
     try:
-        said = yaml.safe_load((path or default_path()).read_text())
-        found = said["work"]["corpora"]
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
+        found = yaml_file.read(path or default_path())[0]["work"]["corpora"]
+    except (SettingsError, TypeError, KeyError):
         return []  # `load` says what is wrong
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
@@ -209,29 +198,10 @@ def _parse(override: str) -> dict[str, Any]:
     name, equals, text = override.partition("=")
     if not equals or not name:
         raise SettingsError(f"--set {override!r}: expected dotted.key=value, such as corpus.setting=value")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {override!r}: {text!r} is not a YAML value ({error})") from error
+    value, _ = yaml_file.parse(text, f"--set {override}")
     for part in reversed(name.split(".")):
         value = {part: value}
     return dict(value)
-
-
-def _lines(text: str) -> dict[tuple[str, ...], int]:
-    """The line of each key, by its path."""
-    found: dict[tuple[str, ...], int] = {}
-
-    def walk(node: yaml.Node, path: tuple[str, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                found[(*path, str(key.value))] = key.start_mark.line + 1
-                walk(value, (*path, str(key.value)))
-
-    root = yaml.compose(text)
-    if root is not None:
-        walk(root, ())
-    return found
 
 
 def _since(problem: ErrorDetails, laid: Sequence[Mapping[str, Any]], model: type[Settings]) -> int:

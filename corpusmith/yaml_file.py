@@ -1,0 +1,88 @@
+"""Read a file of settings strictly: no key twice, no number that YAML 1.1 reads otherwise, one line for a fault."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from corpusmith.errors import SettingsError
+
+LARGEST = 1 << 20
+"""Bytes of a file of settings at most."""
+ODD = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+"""Numbers that YAML 1.1 takes for octal (017 is 15) or sexagesimal (1:30 is 90)."""
+
+Lines = dict[tuple[str, ...], int]
+
+
+def read(path: Path) -> tuple[dict[str, Any], Lines]:
+    """The table in a file, and the line of each key by its path.
+
+    Raises SettingsError, in one line that names the file, the line and what was expected.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings {path}: {error.strerror}") from error
+    if len(data) > LARGEST:
+        raise SettingsError(f"{path} is larger than {LARGEST:,} bytes: expected a file of settings")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{path}:{line}: is not UTF-8: expected a file of settings in UTF-8") from None
+    found, lines = parse(text, str(path))
+    if found is None:
+        return {}, lines
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path}:1: expected a table of settings, found {type(found).__name__}")
+    return found, lines
+
+
+def parse(text: str, where: str) -> tuple[Any, Lines]:
+    """The value in a text, and the line of each key by its path. Raises SettingsError, which begins with ``where``."""
+    try:
+        _without_aliases(text)
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is None:
+            return None, {}
+        lines: Lines = {}
+        _check(node, (), lines, where)
+        return yaml.safe_load(text), lines
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SettingsError(_told(error, where)) from None
+
+
+def _check(node: yaml.Node, path: tuple[str, ...], lines: Lines, where: str) -> None:
+    """Notes the line of each key; raises SettingsError at a key that stands twice in a table, and at an odd number."""
+    if isinstance(node, yaml.ScalarNode) and node.style is None and ODD.fullmatch(node.value):
+        at, name = f"{where}:{node.start_mark.line + 1}", ".".join(path)
+        raise SettingsError(f"{at}: {name}: {node.value} would be read as another number: write it without a leading 0")
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            _check(item, (*path, str(place)), lines, where)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            named, line = (*path, str(key.value)), key.start_mark.line + 1
+            if named in lines:
+                raise SettingsError(f"{where}:{line}: {'.'.join(named)}: stands here again, after line {lines[named]}")
+            lines[named] = line
+            _check(value, named, lines, where)
+
+
+def _without_aliases(text: str) -> None:
+    """Raises ValueError at an alias: a few of them within each other are a file of any size."""
+    for token in yaml.scan(text, yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            raise ValueError(f"line {token.start_mark.line + 1} has an alias (*{token.value}): write the value itself")
+
+
+def _told(error: Exception, where: str) -> str:
+    """The fault of a parser in one line, with line and column where it has them."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"{where}:{mark.line + 1}, column {mark.column + 1}" if mark else where
+    what = getattr(error, "problem", None) or str(error).partition("\n")[0] or type(error).__name__
+    return f"{place}: is not valid YAML: {what}"
