@@ -16,7 +16,7 @@ from assets.resources import Workshop
 from assets.unchanged import code
 from corpusmith.release.columns import images_of
 from corpusmith.whole import write_whole
-from validation.suite import Report, Result
+from validation.report import Report, Result
 
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 1 << 16, 1 << 8
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from validation.suite import Report, Suite
+    from validation.report import Report
+    from validation.suite import Suite
 
 
 def validate_release(suite: Suite, folder: Path, docs: Path | None = None) -> Report:

@@ -12,7 +12,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from corpusmith.curate.duplicates import near_duplicates
 from corpusmith.curate.privacy import find
 from corpusmith.work.plan import KEY_HEX
-from validation.suite import LISTED
+from validation.report import LISTED
 
 
 class RowsExpectation(BatchExpectation, ABC):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from validation.docs import finish
+from validation.report import LISTED, Report, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,37 +25,8 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.expectations.expectation import Expectation
 
-LISTED: Final = 20
 RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count": LISTED}
 QUIET: Final = {"globally": False, "metric_calculations": False}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one expectation.
-
-    name: its slug, which stays the same from version to version; sentence: what must hold, in plain language;
-    failing: how many rows break it; keys: of the first LISTED of these, in order; observed: what was found, or null.
-    """
-
-    name: str
-    sentence: str
-    success: bool
-    failing: int
-    keys: tuple[str, ...]
-    observed: str | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of a whole suite."""
-
-    results: tuple[Result, ...]
-
-    @property
-    def success(self) -> bool:
-        """Whether every expectation holds."""
-        return all(result.success for result in self.results)
 
 
 @dataclass(frozen=True)

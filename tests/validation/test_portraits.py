@@ -17,8 +17,8 @@ from validation import image_facts as looked
 from validation import validate_release
 from validation.image_facts import copies_across_splits, image_facts
 from validation.portraits import SENTENCES, SUITE, Limits
+from validation.report import Report
 from validation.schema import IMAGE
-from validation.suite import Report
 
 
 def failed(report: Report) -> dict[str, set[str]]:

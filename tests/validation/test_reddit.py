@@ -13,7 +13,7 @@ from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
 from validation import validate_release
 from validation.reddit import SENTENCES, SUITE, Limits
-from validation.suite import Report
+from validation.report import Report
 
 Fault = Callable[[pl.DataFrame], tuple[pl.DataFrame, set[str]]]
 
