@@ -1,5 +1,4 @@
 import html
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
+from corpusmith.release.manifest import Manifest
 from validation import validate_release
 from validation.reddit import SENTENCES, SUITE, Limits
 from validation.report import Report
@@ -293,8 +293,11 @@ def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
         "comments": {"min_words": 6, "jaccard": 0.8},
         "labelled": {"min_confidence": 0.4},
     }
-    manifest = {"params": {"reddit": reddit}, "counts": {"made": {"natural": 1, "rewritten": 105, "synthetic": 105}}}
-    (release / "manifest.json").write_text(json.dumps(manifest))
+    counts = {"rows": valid.height, "made": {"natural": 1, "rewritten": 105, "synthetic": 105}}
+    shards = [path.relative_to(release).as_posix() for path in release.rglob("*.parquet")]
+    files = {name: {"sha256": "", "bytes": 0, "rows": 0} for name in shards}
+    said = Manifest("reddit", "1.0.0", "0" * 64, "0" * 32, {}, counts, [], {}, {"reddit": reddit}, files, {})
+    (release / "manifest.json").write_text(said.to_json())
     assert failed(validate_release(SUITE, release)) == {
         "words": set(valid.filter(pl.col("text").str.split(" ").list.len() < 6)["key"].sort().head(20)),
         "all_accounted": {"natural"},
