@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import dagster as dg
@@ -33,6 +32,16 @@ class Step:
         if self.rows == 0:
             return 0.0
         return self.rows / self.rate if self.rows and self.rate else None
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What an asset's body takes of Dagster's context, where nobody looks at what it shows."""
+
+    partition_key: str | None
+
+    def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Nothing is shown."""
 
 
 class _LackingRows(Exception):  # noqa: N818
@@ -83,7 +92,7 @@ def _call(asset: dg.AssetsDefinition, partition: str | None) -> Call:
     names = inspect.signature(body).parameters
 
     def call(workshop: Workshop, tables: Mapping[str, Any]) -> pl.LazyFrame:
-        own = {"context": SimpleNamespace(partition_key=partition), "workshop": workshop}
+        own = {"context": _Context(partition), "workshop": workshop}
         taken = {name: own[name] if name in NOT_ASSETS else _there(tables, name) for name in names}
         return inspect.unwrap(body)(**taken)
 

@@ -176,7 +176,7 @@ def test_a_folder_that_may_hold_ratings_is_never_overwritten(home, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["export", "{tmp}/new", "--rater", "../anna"], "letters, digits"),
+        (["export", "{tmp}/new", "--rater", "../anna"], "letters"),
         (["export", "{tmp}/new", "--rater", "anna", "--rater", "anna"], "each once"),
         (["export", "{tmp}/new", "--rater", "anna", "--release", "{tmp}/none"], "is no release"),
         (["import", "{tmp}/none.csv"], "No such file"),

@@ -26,7 +26,8 @@ def segments(home: Path) -> set[Path]:
 def test_a_build_ends_in_a_balanced_release_that_datasets_opens(built, tmp_path):
     corpus = datasets.load_dataset(str(built / "data" / "reddit"), cache_dir=str(tmp_path))
     assert set(corpus) == {"train", "validation", "test"}
-    emotions = [emotion for split in corpus.values() for emotion in split["emotion"]]
+    named = corpus["train"].features["emotion"].names
+    emotions = [named[emotion] for split in corpus.values() for emotion in split["emotion"]]
     assert {emotion: emotions.count(emotion) for emotion in EMOTIONS} == dict.fromkeys(EMOTIONS, 8)
 
 

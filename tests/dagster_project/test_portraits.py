@@ -63,7 +63,7 @@ def test_a_release_of_portraits_passes_validation(portraits, cli, tmp_path):
 
 def test_the_tables_are_shown_with_pictures(portraits):
     with dg.DagsterInstance.from_config(str(portraits / ".corpusmith" / "dagster")) as instance:
-        assert {run.job_name for run in instance.get_runs()} == {"portraits_prompts", "portraits_images", "portraits"}
+        assert {run.job_name for run in instance.get_runs()} == {"portraits_plan", "portraits_images", "portraits"}
         assert instance.get_materialized_partitions(dg.AssetKey(["portraits", "images"])) == GENERATORS
         for name in ("images", "curated", "generator_scores", "perceiver_scores"):
             event = instance.get_latest_materialization_event(dg.AssetKey(["portraits", name]))
