@@ -17,8 +17,8 @@ from assets.checked import checked, results
 from assets.corpus import Corpus
 from assets.released import release_of, shown
 from assets.resources import Workshop
-from corpusmith.release import hub
 from corpusmith.release.columns import without_images
+from corpusmith.release.publish import hub
 from corpusmith.release.write import write_release
 from validation.suite import sentences
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from benchmarks.tables import Measured, show
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.classify import predict
+from corpusmith.models.text.classify import predict
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "goemotions" / "ekman"
 

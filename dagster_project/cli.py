@@ -209,7 +209,7 @@ def publish(
 ) -> None:
     """Put the release, under its version, where others pull it from; a published version never changes."""
     with told(debug):
-        from corpusmith.release import hub
+        from corpusmith.release.publish import hub
 
         place = home_of(home)
         target, new = hub.publish(place / "data" / corpus, to or place / "published")
@@ -233,7 +233,7 @@ def pull(
 ) -> None:
     """Fetch a published version and check every file of it."""
     with told(debug):
-        from corpusmith.release import hub
+        from corpusmith.release.publish import hub
 
         place = home_of(home)
         target = hub.pull(corpus, version, from_ or str(place / "published"), into or place / "pulled")

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from assets.house.emotion_card import measure, write_card
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.classify import EKMAN
-from corpusmith.models.hashing import Hashes, buckets, words
+from corpusmith.models.text.classify import EKMAN
+from corpusmith.models.text.hashing import Hashes, buckets, words
 
 if TYPE_CHECKING:
     from corpusmith.models.networks import WordCNN, WordPairs

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import prompts
+from corpusmith.models.text import prompts
 
 VOCABULARY = 6_000
 CONTEXT = 128

@@ -12,7 +12,7 @@ import polars as pl
 
 from corpusmith.curate.memorised import WORDS, index_of, longest_overlap
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import prompts
+from corpusmith.models.text import prompts
 
 JUDGE = "house/emotion-judge"
 CARD = Path(__file__).with_name("language_card.md")
@@ -22,7 +22,7 @@ MEMORISED_WORDS = WORDS  # a longer stretch than this counts, as in params.yaml
 
 def measure(model: Path, texts: dict[str, pl.DataFrame], held_out: pl.DataFrame) -> dict[str, Any]:
     """Perplexity, zero-shot accuracy and the quality of generated texts of the model in a folder."""
-    from corpusmith.models.language import load
+    from corpusmith.models.text.language import load
 
     language = load(str(model))
     single = held_out.filter(pl.col("labels").list.len() == 1).select("text", emotion=pl.col("labels").list.first())
@@ -81,8 +81,8 @@ def zero_shot(model: Path, rows: pl.DataFrame) -> dict[str, float]:
     """Accuracy and macro-F1 over all rows (an unreadable answer is wrong), and the share that could be read."""
     from sklearn.metrics import f1_score
 
-    from corpusmith.models.chat import LocalChat
-    from corpusmith.models.writers import emotion_of
+    from corpusmith.models.text.chat import LocalChat
+    from corpusmith.models.text.writers import emotion_of
 
     chat = LocalChat(str(model), temperature=0.0)
     seeds = np.zeros(len(rows), dtype=np.uint64)
@@ -100,8 +100,8 @@ def generated(model: Path, texts: dict[str, pl.DataFrame]) -> dict[str, Any]:
     """What comes out when each emotion is asked for TEXTS_PER_EMOTION times: control, distinctness, copying, pace."""
     import pyarrow as pa
 
-    from corpusmith.models.classify import predict
-    from corpusmith.models.writers import HouseGenerator
+    from corpusmith.models.text.classify import predict
+    from corpusmith.models.text.writers import HouseGenerator
     from corpusmith.work.plan import keys
 
     maker = HouseGenerator(model=str(model))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from assets.portraits.settings import Portraits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog, perceivers
-from corpusmith.models.chat import ServerChat
 from corpusmith.models.images import Generator
 from corpusmith.models.perceivers.chat import LocalVision
 from corpusmith.models.perceivers.network import ImageModel
+from corpusmith.models.text.chat import ServerChat
 from corpusmith.work.produce import Maker
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.writers import CUT_OFF
+from corpusmith.models.text.writers import CUT_OFF
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Maker
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assets.reddit.settings import Models
-from corpusmith.models import chat, classify, rewrite, writers
+from corpusmith.models.text import chat, classify, rewrite, writers
 from corpusmith.work.produce import Maker
 
 LLM = "llm:"

@@ -10,7 +10,7 @@ import polars as pl
 from assets.reddit.labelled import Make
 from assets.reddit.settings import Reddit, Scores
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.chat import LocalChat
+from corpusmith.models.text.chat import LocalChat
 from corpusmith.score import baselines, resample
 from corpusmith.score import probes as probing
 from corpusmith.score import zero_shot as asking

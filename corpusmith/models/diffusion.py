@@ -166,7 +166,7 @@ def _model(entry: Entry, revision: str, options: dict[str, Any]) -> tuple[Any, A
     library: Any = transformers
     auto = pipeline_class(entry)
     if auto is None:
-        raise ModelError(f"{entry.name} is a {entry.pipeline} of our own: corpusmith.models.classify opens it")
+        raise ModelError(f"{entry.name} is a {entry.pipeline} of our own: corpusmith.models.text.classify opens it")
     folder = folder_of(entry.repository)
     source: dict[str, Any] = {"pretrained_model_name_or_path": folder or entry.repository}
     if folder is None:

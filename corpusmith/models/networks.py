@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.hashing import Ints, Words, buckets, pairs, words
+from corpusmith.models.text.hashing import Ints, Words, buckets, pairs, words
 
 GRAM_SALT: Final = np.uint64(0x5851F42D4C957F2D)  # keeps an n-gram apart from a word that is spelled the same
 

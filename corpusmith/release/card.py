@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import yaml
 
-from corpusmith.release.boards import standings
 from corpusmith.release.columns import IMAGE, images_of
 from corpusmith.release.inputs import NATURAL, Release
+from corpusmith.release.report.boards import standings
 from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
 from corpusmith.score.scores import machines

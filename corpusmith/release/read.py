@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import hub, manifest
+from corpusmith.release import manifest
+from corpusmith.release.publish import hub
 from corpusmith.release.shards import features
 from corpusmith.settings import default_home
 

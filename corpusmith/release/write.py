@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import card, croissant, manifest, metrics, report
+from corpusmith.release import card, croissant, manifest, metrics
 from corpusmith.release.columns import images_of, without_images
 from corpusmith.release.folder import replacing
 from corpusmith.release.inputs import Release
+from corpusmith.release.report import page
 from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
 from corpusmith.release.summary import Summary, summarize
 from corpusmith.score.scores import TIMES
@@ -51,7 +52,7 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         metrics.write(folder, summary, release)
         card.write(folder, summary, release, shards)
         croissant.write(folder, release, shards)
-        report.write(folder, summary, release)
+        page.write(folder, summary, release)
         written = manifest.of(folder, release, summary, plan, shards)
         (folder / manifest.NAME).write_text(written.to_json())
         (folder / manifest.RUN).write_text(_run(release))

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from corpusmith.errors import ModelError
-from corpusmith.models import language, loading
-from corpusmith.models.language import Language
+from corpusmith.models import loading
 from corpusmith.models.loading import hardware
+from corpusmith.models.text import language
+from corpusmith.models.text.language import Language
 from corpusmith.work.plan import fingerprint
 
 Form = Literal["pre-trained", "raw", "template"]

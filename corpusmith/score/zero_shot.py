@@ -11,9 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import prompts
-from corpusmith.models.chat import Chat, LocalChat
-from corpusmith.models.writers import ChatMaker, emotion_of
+from corpusmith.models.text import prompts
+from corpusmith.models.text.chat import Chat, LocalChat
+from corpusmith.models.text.writers import ChatMaker, emotion_of
 from corpusmith.score import metrics, scores
 
 MAX_TOKENS: Final = 32  # of an answer: the JSON that is asked for has about eight
@@ -58,7 +58,7 @@ def score(answers: pl.DataFrame, measured: scores.Measurement, draws: int) -> pl
     """Accuracy on the readable answers, coverage (the share that is readable), macro-F1 of all, and each emotion's.
 
     answers: emotion (the truth) and answer. Readable is an answer whose first JSON object names, under "emotion", one
-    of the seven (corpusmith.models.writers.emotion_of).
+    of the seven (corpusmith.models.text.writers.emotion_of).
     """
     matrix = confusion(answers)
     spent = float(answers["seconds"].sum())

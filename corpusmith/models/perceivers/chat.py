@@ -13,13 +13,13 @@ import pyarrow as pa
 from corpusmith.curate.markup import visible
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.chat import Chat, CutOffError, Schema, Seeds, ServerChat, UnansweredError
 from corpusmith.models.loading import explained, hardware
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.perceivers.opening import opened
 from corpusmith.models.perceivers.readings import HASH, IMAGE, READING
-from corpusmith.models.prompts import Conversation
-from corpusmith.models.writers import ChatMaker, emotion_of, parsed
+from corpusmith.models.text.chat import Chat, CutOffError, Schema, Seeds, ServerChat, UnansweredError
+from corpusmith.models.text.prompts import Conversation
+from corpusmith.models.text.writers import ChatMaker, emotion_of, parsed
 
 MAX_TOKENS: Final = 96  # of an answer: the JSON that is asked for has about forty
 SEVERAL: Final = 2

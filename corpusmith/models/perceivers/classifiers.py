@@ -13,15 +13,15 @@ import pyarrow as pa
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.classify import emotions_of
 from corpusmith.models.perceivers.network import ImageMaker
 from corpusmith.models.perceivers.readings import READING, Floats, Ints, by_degree, readings
+from corpusmith.models.text.classify import emotions_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FACES: Final = {"natural": "neutral", "calm": "neutral", "happines": "joy", "fearful": "fear", "contempt": "disgust"}
-"""What facial-expression classifiers of the Hub call emotions beyond corpusmith.models.classify; AffectNet's contempt
+"""What facial-expression classifiers of the Hub call emotions beyond models/text/classify.py; AffectNet's contempt
 is folded into disgust, the nearest of Ekman's first six; "happines" is how a much used one spells it."""
 
 SAFE: Final = {"normal", "sfw", "safe", "neutral", "drawing", "drawings"}
@@ -46,7 +46,7 @@ class Classifier(ImageMaker):
 
     A house classifier's labels come in groups, each softmaxed on its own: emotion/degree ("joy/3"), "faces/0" to
     "faces/2", and "quality", a sigmoid. Any other's are emotions (label_map, else by name: FACES and those of
-    corpusmith.models.classify), and intensity, quality and faces stay null.
+    corpusmith.models.text.classify), and intensity, quality and faces stay null.
     Raises ModelError: not to be had, not a classifier, labels that are no emotion or an emotion without a label.
     """
 

@@ -8,7 +8,7 @@ import pytest
 from assets.house import emotion, emotion_card
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import house
-from corpusmith.models.classify import EKMAN, predict
+from corpusmith.models.text.classify import EKMAN, predict
 
 SAID = {
     "joy": "i love this great day",

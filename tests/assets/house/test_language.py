@@ -12,7 +12,8 @@ import pytest
 from assets.house import language_text, phrases
 from assets.house.language_examples import CONTEXT, encoded, examples, packed, tokenizer_of
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import house, prompts
+from corpusmith.models import house
+from corpusmith.models.text import prompts
 
 HOUSE = house.folder("house/language")
 

@@ -11,8 +11,8 @@ from assets.portraits.annotations import SAID
 from assets.portraits.scores import counted, of_perceivers
 from assets.registry import load
 from assets.resources import Workshop
-from corpusmith.models.chat import ServerChat
 from corpusmith.models.perceivers import VisionChat
+from corpusmith.models.text.chat import ServerChat
 
 CURATED = pl.LazyFrame(
     {

@@ -7,9 +7,9 @@ from assets.reddit.rewritten import as_samples as rewrites
 from assets.reddit.rewritten import judge_rewrites
 from assets.reddit.synthesized import _few_shot
 from assets.registry import load
-from corpusmith.models.classify import HouseClassifier
-from corpusmith.models.rewrite import HouseRewriter
-from corpusmith.models.writers import CUT_OFF
+from corpusmith.models.text.classify import HouseClassifier
+from corpusmith.models.text.rewrite import HouseRewriter
+from corpusmith.models.text.writers import CUT_OFF
 
 
 def test_a_text_that_was_cut_off_is_rejected_for_that_alone_and_judged_by_nobody():

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from corpusmith.models import prompts
-from corpusmith.models.chat import ServerChat
+from corpusmith.models.text import prompts
+from corpusmith.models.text.chat import ServerChat
 
 Reply = tuple[int, bytes, dict[str, str]]
 

@@ -10,8 +10,8 @@ import pytest
 from chat_server import Reply, asking, chat, said, seeds, served
 
 from corpusmith.errors import ModelError
-from corpusmith.models import prompts
-from corpusmith.models.chat import ATTEMPTS, CutOffError, LocalChat, ServerChat, UnansweredError
+from corpusmith.models.text import prompts
+from corpusmith.models.text.chat import ATTEMPTS, CutOffError, LocalChat, ServerChat, UnansweredError
 
 
 def test_answers_come_in_the_order_of_the_questions_and_no_more_are_under_way_than_allowed() -> None:

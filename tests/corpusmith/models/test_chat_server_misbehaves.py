@@ -10,8 +10,8 @@ import pytest
 from chat_server import Reply, asking, chat, said, seeds, served
 
 from corpusmith.errors import ModelError
-from corpusmith.models import exchange
-from corpusmith.models.chat import CutOffError, UnansweredError
+from corpusmith.models.text import exchange
+from corpusmith.models.text.chat import CutOffError, UnansweredError
 
 
 def reply(content: Any, headers: dict[str, str] | None = None, finish: str = "stop", **more: Any) -> Reply:

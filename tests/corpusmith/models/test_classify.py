@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import classify, house
-from corpusmith.models.classify import EKMAN, HouseClassifier, HubClassifier, emotions_of, predict
-from corpusmith.models.hashing import words
+from corpusmith.models import house
+from corpusmith.models.text import classify
+from corpusmith.models.text.classify import EKMAN, HouseClassifier, HubClassifier, emotions_of, predict
+from corpusmith.models.text.hashing import words
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 
@@ -111,7 +112,8 @@ def test_the_maker_labels_with_the_likeliest_emotion(tmp_path):
 
 def test_the_maker_is_known_before_any_weight_is_loaded():
     asks = (
-        "import sys; from corpusmith.models.classify import HouseClassifier, HubClassifier; m = HouseClassifier(); "
+        "import sys; from corpusmith.models.text.classify import HouseClassifier, HubClassifier; "
+        "m = HouseClassifier(); "
         "assert m.fingerprint and m.provenance; HubClassifier('some/model', device='cpu'); "
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )

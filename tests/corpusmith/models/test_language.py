@@ -15,7 +15,8 @@ import pytest
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import house, language, loading, prompts
+from corpusmith.models import house, loading
+from corpusmith.models.text import language, prompts
 
 HOUSE = house.folder("house/language")
 
@@ -108,7 +109,7 @@ def test_the_revision_follows_the_files(tmp_path: Path) -> None:
 
 def test_a_revision_costs_no_torch() -> None:
     script = (
-        "import sys; from corpusmith.models import language, writers; maker = writers.HouseGenerator(); "
+        "import sys; from corpusmith.models.text import language, writers; maker = writers.HouseGenerator(); "
         "maker.fingerprint; print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

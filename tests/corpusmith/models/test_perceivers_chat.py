@@ -18,9 +18,9 @@ from PIL import Image
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.chat import ServerChat
 from corpusmith.models.perceivers import VisionChat
 from corpusmith.models.perceivers.chat import ANSWER, LocalVision, read
+from corpusmith.models.text.chat import ServerChat
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from corpusmith.curate.similarity import content_kept
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import rewrite
-from corpusmith.models.classify import predict
-from corpusmith.models.rewrite import TARGETS, HouseRewriter, candidates, choose, frames
+from corpusmith.models.text import rewrite
+from corpusmith.models.text.classify import predict
+from corpusmith.models.text.rewrite import TARGETS, HouseRewriter, candidates, choose, frames
 from corpusmith.work.plan import keys
 
 SOURCES = [
@@ -160,7 +160,7 @@ def test_other_frames_or_settings_are_another_writer(monkeypatch, tmp_path):
 
 def test_a_writer_with_nothing_to_do_loads_no_model():
     code = (
-        "import sys; from corpusmith.models.rewrite import HouseRewriter; HouseRewriter().fingerprint; "
+        "import sys; from corpusmith.models.text.rewrite import HouseRewriter; HouseRewriter().fingerprint; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import loading
-from corpusmith.models.chat import CutOffError, LocalChat, Schema, Seeds, UnansweredError
-from corpusmith.models.classify import LABELS
-from corpusmith.models.prompts import Conversation
-from corpusmith.models.writers import (
+from corpusmith.models.text.chat import CutOffError, LocalChat, Schema, Seeds, UnansweredError
+from corpusmith.models.text.classify import LABELS
+from corpusmith.models.text.prompts import Conversation
+from corpusmith.models.text.writers import (
     CUT_OFF,
     ChatMaker,
     HouseGenerator,

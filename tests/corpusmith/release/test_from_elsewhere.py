@@ -12,8 +12,9 @@ from corpora import reddit
 
 import corpusmith
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import hub, manifest
+from corpusmith.release import manifest
 from corpusmith.release.diff import diff
+from corpusmith.release.publish import hub
 from corpusmith.release.write import write_release
 
 

@@ -9,7 +9,8 @@ from corpora import reddit
 
 import corpusmith
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import hub, manifest
+from corpusmith.release import manifest
+from corpusmith.release.publish import hub
 from corpusmith.release.write import write_release
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from corpora import reddit, released
 
-from corpusmith.release.charts import Curve, Point, line_chart
+from corpusmith.release.report.charts import Curve, Point, line_chart
 from corpusmith.release.write import write_release
 from corpusmith.score.scores import SCORES
 

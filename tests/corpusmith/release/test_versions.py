@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import hub, manifest, versions
+from corpusmith.release import manifest
+from corpusmith.release.publish import hub, versions
 
 ROOT = Path(__file__).parents[3]
 BUILD = """

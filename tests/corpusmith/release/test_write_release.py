@@ -9,8 +9,8 @@ from corpora import reddit, rejected, released
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
-from corpusmith.release import report
 from corpusmith.release.folder import restore
+from corpusmith.release.report import page
 from corpusmith.release.write import write_release
 from corpusmith.score.scores import SCORES, TIMES
 from validation import validate_release
@@ -84,7 +84,7 @@ def test_a_release_that_fails_half_way_leaves_the_old_one(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(report, "write", full)
+    monkeypatch.setattr(page, "write", full)
     with pytest.raises(OSError, match="no space"):
         write_release(reddit(6), tmp_path / "reddit")
     assert contents(tmp_path / "reddit") == before

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from corpusmith.models.chat import LocalChat
-from corpusmith.models.writers import emotion_of
+from corpusmith.models.text.chat import LocalChat
+from corpusmith.models.text.writers import emotion_of
 from corpusmith.score import scores, zero_shot
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce

@@ -9,10 +9,10 @@ import polars as pl
 from markupsafe import Markup
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.release import figures
-from corpusmith.release.charts import Curve, Point, line_chart
 from corpusmith.release.inputs import Release
 from corpusmith.release.manifest import commit, redacted
+from corpusmith.release.report import figures
+from corpusmith.release.report.charts import Curve, Point, line_chart
 from corpusmith.release.summary import JUDGED, Summary
 from corpusmith.score.scores import machines
 
@@ -31,13 +31,13 @@ def render(summary: Summary, release: Release) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("corpusmith.release", "."),
+        loader=PackageLoader("corpusmith.release.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.jinja").render(
+    return environment.get_template("page.html.jinja").render(
         release=release,
         text=release.text,
         few=len(release.text.origins) <= FEW,

@@ -16,7 +16,8 @@ import pyarrow as pa
 import yaml
 
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import classify, house
+from corpusmith.models import house
+from corpusmith.models.text import classify
 from corpusmith.work.draws import STEP, Seeds, below, mix, uniform
 from corpusmith.work.plan import fingerprint, seeds
 

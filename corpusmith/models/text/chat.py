@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpusmith.errors import ModelError
-from corpusmith.models.exchange import API_KEY, ATTEMPTS, CutOffError, Exchange, UnansweredError
-from corpusmith.models.prompts import Conversation
+from corpusmith.models.text.exchange import API_KEY, ATTEMPTS, CutOffError, Exchange, UnansweredError
+from corpusmith.models.text.prompts import Conversation
 
 Seeds = np.ndarray[Any, np.dtype[np.uint64]]
 Schema = Mapping[str, Any]
@@ -73,7 +73,7 @@ class LocalChat:
     def settings(self) -> dict[str, Any]:
         """How it draws; the dtype too, since another one writes other texts."""
         from corpusmith.models.loading import hardware
-        from corpusmith.models.sampling import TOP_K
+        from corpusmith.models.text.sampling import TOP_K
 
         drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
         return {**drawn, "dtype": hardware()["dtype"]}
@@ -86,8 +86,8 @@ class LocalChat:
 
     @cached_property
     def language(self) -> Any:
-        """The loaded model (corpusmith.models.language.Language)."""
-        from corpusmith.models.language import load
+        """The loaded model (corpusmith.models.text.language.Language)."""
+        from corpusmith.models.text.language import load
 
         return load(self.name, self.wanted)
 
@@ -95,7 +95,7 @@ class LocalChat:
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
     ) -> list[str | UnansweredError]:
         """See Chat. Questions of like length share a batch; a row's draws come from its own seed."""
-        from corpusmith.models.sampling import sample
+        from corpusmith.models.text.sampling import sample
 
         asked = [self._tokens(conversation) for conversation in conversations]
         order = sorted(range(len(asked)), key=lambda row: len(asked[row]))
@@ -132,7 +132,7 @@ class ServerChat:
 
     url: up to and with ``/v1``, and ``#NAME`` where the server calls the model otherwise. The key is read from the
     environment variable OPENAI_API_KEY when it is needed, and is in no log, error, answer, fingerprint or provenance.
-    429, 5xx, timeouts and broken bodies are tried again, after growing waits (corpusmith.models.exchange).
+    429, 5xx, timeouts and broken bodies are tried again, after growing waits (corpusmith.models.text.exchange).
     timeout: seconds for a whole answer.
     """
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from corpusmith.curate.markup import plain
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import prompts
-from corpusmith.models.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
-from corpusmith.models.classify import LABELS
-from corpusmith.models.prompts import Conversation
+from corpusmith.models.text import prompts
+from corpusmith.models.text.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
+from corpusmith.models.text.classify import LABELS
+from corpusmith.models.text.prompts import Conversation
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 2  # of how answers are asked for and read: raise it when that changes

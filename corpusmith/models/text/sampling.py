@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from corpusmith.models.language import Language
+from corpusmith.models.text.language import Language
 
 TOP_K = 200  # the nucleus is looked for among so many tokens
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from corpusmith.release import boards
-from corpusmith.release.charts import Point, histogram, small_chart
 from corpusmith.release.inputs import Board, Release
+from corpusmith.release.report import boards
+from corpusmith.release.report.charts import Point, histogram, small_chart
 from corpusmith.release.summary import Summary
 
 DEGREES = 3  # the strongest that is asked for

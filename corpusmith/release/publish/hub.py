@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import manifest, versions
+from corpusmith.release import manifest
 from corpusmith.release.folder import check_folder, held, replacing
 from corpusmith.release.plain import read_text, shown
+from corpusmith.release.publish import versions
 from corpusmith.whole import write_whole
 
 LATEST = "latest"

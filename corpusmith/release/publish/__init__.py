@@ -1,0 +1,1 @@
+"""Where releases go, and where they are pulled from."""

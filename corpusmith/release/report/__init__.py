@@ -1,0 +1,1 @@
+"""One page that a person looks at: samples, balance, verdicts, scores, plots."""
