@@ -14,6 +14,7 @@ import pyarrow as pa
 from assets.house import autoencoder, readers
 from assets.house.expression_card import rank, said, share
 from assets.house.generators import GENERATORS
+from assets.house.training import device
 from corpusmith.drawings import captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 from corpusmith.emotions import EMOTIONS
@@ -141,7 +142,7 @@ def read_through(folder: Path, rows: int = PROMPTS) -> dict[str, Any]:
     from diffusers import AutoencoderTiny
     from PIL import Image
 
-    network = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    network = AutoencoderTiny.from_pretrained(folder, torch_dtype=torch.float32).to(device()).eval()
     people = portraits.traits(rows, readers.SEEDS["held-out"])
     back = autoencoder.through(network, render(people, portraits.draw))
     read = Classifier("house/expression-cnn").read([Image.fromarray(picture) for picture in back])
