@@ -22,6 +22,7 @@ from dagster_project.terminal import (
     Source,
     home_of,
     out,
+    plain,
     print_json,
     told,
     workshop_of,
@@ -98,8 +99,8 @@ def preview(
             return print_json({"page": str(page), "rows": told_of})
         for sample in told_of:
             mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
-            out.print(f"[bold]{sample['origin']}[/] {said(sample) or 'not judged'}  {mark}")
-            out.print(f"  {sample.get('text')}", markup=False, soft_wrap=True)
+            out.print(f"[bold]{plain(sample['origin'])}[/] {plain(said(sample)) or 'not judged'}  {mark}")
+            out.print(f"  {plain(sample.get('text'))}", soft_wrap=True)
         out.print(f"the page: {page}", soft_wrap=True)
 
 
@@ -117,14 +118,14 @@ def status(home: Home = None, as_json: Json = False, debug: Debug = False) -> No
         )
         for shelf in found["ledger"]:
             rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
-            shelves.add_row(shelf["fingerprint"], f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
+            shelves.add_row(plain(shelf["fingerprint"]), f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
         out.print(shelves if found["ledger"] else f"nothing was made yet in {found['home']}: corpusmith build reddit")
         for release in found["releases"]:
             said = f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}"
-            out.print(said, soft_wrap=True)
+            out.print(plain(said), soft_wrap=True)
         for note in found["refused"]:
             said = f"{note['corpus']}: {note['partition']} is left out until it changes: {note['error']}"
-            out.print(said, markup=False, soft_wrap=True)
+            out.print(plain(said), soft_wrap=True)
 
 
 @app.command()
@@ -149,7 +150,7 @@ def validate(
             for result in report.results:
                 mark = "[green]✓[/]" if result.success else "[red]✗[/]"
                 failed = result.keys and not result.success
-                keys = f": {result.failing} rows, {', '.join(result.keys)}" if failed else ""
+                keys = f": {result.failing} rows, {plain(', '.join(result.keys))}" if failed else ""
                 sentence = result.sentence.rstrip(".") if keys else result.sentence
                 out.print(f"{mark} {sentence}{keys}")
             out.print(f"Data Docs: {target / 'index.html'}")
@@ -194,7 +195,8 @@ def verify(
             images = f", {checked.images:,} images right" if checked.images else ""
             out.print(f"{checked.files} files unchanged, {checked.keys:,} keys right{images}")
             if regenerate:
-                out.print(report.sentence())
+                for line in report.sentence().split("\n"):
+                    out.print(plain(line))
         if regenerate and report.different:
             raise typer.Exit(MADE_OTHERWISE if report.elsewhere else 1)
 
@@ -256,12 +258,12 @@ def diff(
         if as_json:
             said = {name: value for name, value in vars(found).items() if name not in ("counts", "scores")}
             return print_json({**said, "counts": counts, "scores": scores})
-        out.print(found.sentence())
+        out.print(plain(found.sentence()))
         for name, rows in (("counts", counts), ("scores", scores)):
             if rows:
                 table = Table(*rows[0], title=name)
                 for row in rows:
-                    table.add_row(*("" if value is None else str(value) for value in row.values()))
+                    table.add_row(*("" if value is None else plain(value) for value in row.values()))
                 out.print(table)
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from assets.registry import installed, load
 from corpusmith.errors import CorpusmithError, UserError
+from corpusmith.release.plain import shown
 from corpusmith.settings import default_home
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ Source = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def plain(value: object) -> str:
+    """Text from elsewhere for a line with markup: nothing in it is markup, or steers the terminal."""
+    return escape(shown(value))
 
 
 def print_json(document: Any) -> None:
@@ -115,4 +122,4 @@ def _said(error: BaseException) -> str:
 
 
 def _complain(line: str) -> None:
-    err.print(line, markup=False, soft_wrap=True)
+    err.print("\n".join(map(shown, line.split("\n"))), markup=False, soft_wrap=True)

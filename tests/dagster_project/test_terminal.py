@@ -1,0 +1,33 @@
+"""What came from elsewhere is shown as text: it is no markup, and steers no terminal."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from dagster_project.cli import app
+from dagster_project.terminal import plain
+
+HOSTILE = "[/nope][red]\x1b[2J"
+
+
+def test_markup_and_escapes_are_text() -> None:
+    assert plain(HOSTILE) == r"\[/nope]\[red]\x1b[2J"
+
+
+@pytest.fixture
+def relabelled(built: Path, tmp_path: Path) -> Path:
+    """A release whose labels somebody made hostile."""
+    folder = Path(shutil.copytree(built / "data" / "reddit", tmp_path / "reddit"))
+    for shard in (folder / "data").glob("*.parquet"):
+        pl.read_parquet(shard).with_columns(emotion=pl.lit(HOSTILE)).write_parquet(shard)
+    return folder
+
+
+def test_a_label_from_elsewhere_is_shown_by_diff(built: Path, relabelled: Path) -> None:
+    ran = CliRunner().invoke(app, ["diff", str(built / "data" / "reddit"), str(relabelled)])
+    assert ran.exit_code == 0, ran.output
+    assert "nope" in ran.output
+    assert "\x1b[2J" not in ran.output
