@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Table
+from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Splits, Table
 
 Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
 
@@ -60,19 +60,11 @@ class Synthesized(Table):
     rounds: Count
 
 
-class Balanced(Table):
+class Balanced(Splits):
     """How many rows of each emotion, and how they are split."""
 
     rows_per_emotion: Count | None
     tolerance: Share
-    validation: Share
-    test: Share
-
-    @model_validator(mode="after")
-    def _some_train(self) -> Balanced:
-        if not 0 < self.validation + self.test < 1:
-            raise ValueError("validation and test together must be more than 0 and less than 1: the rest is train")
-        return self
 
 
 class Scores(Table):
