@@ -7,7 +7,7 @@ from typing import Final
 
 from assets.portraits.settings import Portraits
 from corpusmith.curate.verdicts import REASONS
-from corpusmith.emotions import VOCABULARIES
+from corpusmith.emotions import EMOTIONS, VOCABULARIES
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import generators, perceivers, scores
 from validation.schema import PORTRAITS, PORTRAITS_REJECTED
@@ -95,6 +95,7 @@ CARD: Final = CardText(
     asked="ekman",
     seen="emotion_seen",
     group="prompt_id",
+    label_columns={"ekman": EMOTIONS, "emotion_seen": EMOTIONS},
     measures=("sharpness", "brightness", "contrast", "colourfulness", "entropy", "intensity", "quality"),
     boards=(
         Board(

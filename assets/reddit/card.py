@@ -113,6 +113,7 @@ CARD: Final = CardText(
     tags=("emotion", "reddit", "synthetic", "balanced", "probing", "corpusmith"),
     label="emotion",
     labels=EMOTIONS,
+    label_columns={"target": EMOTIONS},
     origins=ORIGINS,
     stages=STAGES,
     columns={name: column.sentence for name, column in {**REJECTED, **RELEASE}.items()} | SCORES,

@@ -36,9 +36,7 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
     environment.filters |= {"cell": cell, "number": number}
     files = sorted((folder / "data").iterdir())
     rows = pl.scan_parquet(files, glob=False)
-    columns = features(
-        files[0], {release.text.label: release.text.labels}
-    )._to_yaml_list()  # as `datasets` writes cards
+    columns = features(files[0], release.text.classes)._to_yaml_list()  # as `datasets` writes cards
     text = environment.get_template("card.md.jinja").render(
         front_matter=yaml.safe_dump(
             front_matter(summary, release, splits_of(rows), shards, columns), sort_keys=False, allow_unicode=True

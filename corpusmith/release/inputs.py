@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -47,7 +47,8 @@ class CardText:
     columns: a sentence for each column. reasons: a sentence for each reason's code.
     asked, seen: the columns of what a maker was asked for, and of what the judges saw (none: the label).
     group: the column of what several origins were given alike: a line of the contact sheet. measures: number columns
-    whose spread is drawn. boards: the tasks of the scores that are leaderboards.
+    whose spread is drawn. boards: the tasks of the scores that are leaderboards. label_columns: other columns that hold
+    one of a few words, with these in order.
     """
 
     title: str
@@ -73,6 +74,12 @@ class CardText:
     group: str | None = None
     measures: tuple[str, ...] = ()
     boards: tuple[Board, ...] = ()
+    label_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """Every column that holds one of a few words, with these in order: the label, and the others."""
+        return {self.label: list(self.labels), **{name: list(words) for name, words in self.label_columns.items()}}
 
 
 @dataclass(frozen=True)

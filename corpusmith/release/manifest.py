@@ -174,7 +174,7 @@ def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mappi
         models={name: redacted(release.makers[name]) for name in sorted(release.makers)},
         params=params,
         files=files,
-        labels={release.text.label: list(release.text.labels)},
+        labels=release.text.classes,
     )
 
 

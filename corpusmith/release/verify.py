@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +12,13 @@ import numpy as np
 import polars as pl
 
 from corpusmith.curate.images import MAX_PIXELS, opened
-from corpusmith.errors import ReleaseError
+from corpusmith.errors import ReleaseError, SettingsError
 from corpusmith.hardware import computes_here
 from corpusmith.release import manifest, parquet
 from corpusmith.release.columns import images_of
+from corpusmith.release.plain import is_safe, read_text, shown
 from corpusmith.work.plan import KEY_HEX
+from corpusmith.yaml_file import parse
 
 TOLERANCE = 1e-3
 """By how much a probability may differ when it is made anew: float32 sums in another order, on another machine."""
@@ -94,6 +96,7 @@ def check_files(release: Path) -> Checked:
     ReleaseError that names every file that is not as recorded, or the first keys or images that are wrong.
     """
     said = manifest.check(release)
+    check_card(release)
     names = [name for name in said.files if name.startswith(("data/", "rejected/")) and name.endswith(".parquet")]
     wrong: list[str] = []
     keys = images = 0
@@ -119,6 +122,34 @@ def check_files(release: Path) -> Checked:
     _complain(release, missing, "images are missing")
     _complain(release, wrong, "images are not those of their digests")
     return Checked(len(said.files), keys, images)
+
+
+def check_card(release: Path) -> None:
+    """Raises ReleaseError where the card's front matter sends a reader elsewhere than to the files of the release."""
+    path = release / "README.md"
+    text = read_text(path)
+    if not text.startswith("---\n"):
+        return
+    try:
+        said, _ = parse(text[4:].partition("\n---")[0], str(path))
+    except SettingsError as error:
+        raise ReleaseError(f"the front matter cannot be read: {shown(error)}") from None
+    for named in _paths(said.get("configs") if isinstance(said, dict) else None):
+        if "://" in named or not is_safe(named.replace("*", "x")):
+            raise ReleaseError(f"{path}: the front matter names {shown(named)!r}, which is no file of the release")
+
+
+def _paths(value: Any, under: str = "") -> Iterator[str]:
+    """Every text under ``data_files`` or ``data_dir`` of the configurations of a card, but for the names of splits."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name != "split":
+                yield from _paths(inner, under or (str(name) if name in ("data_files", "data_dir") else ""))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _paths(inner, under)
+    elif isinstance(value, str) and under:
+        yield value
 
 
 def _places(name: str, rows: pl.DataFrame) -> list[str]:

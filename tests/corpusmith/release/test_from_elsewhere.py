@@ -15,6 +15,7 @@ from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest
 from corpusmith.release.diff import diff
 from corpusmith.release.publish import hub
+from corpusmith.release.verify import check_files
 from corpusmith.release.write import write_release
 
 
@@ -254,3 +255,14 @@ def test_labels_are_class_labels_with_their_names_in_order(
     for rows in (ours, theirs, streamed):
         assert rows.features["emotion"].names == names
         assert [names[row["emotion"]] for row in rows] == told["emotion"].to_list()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../other/*.parquet", "https://evil/x.parquet", "hf://datasets/x/y"])
+def test_a_card_that_sends_readers_elsewhere_is_refused(copy: Path, path: str) -> None:
+    card = copy / "README.md"
+    card.write_text(card.read_text().replace("path: data/train-*.parquet", f"path: {path}"))
+    said = manifest.read(copy)
+    files = {**said.files, "README.md": {"sha256": manifest.sha256(card), "bytes": card.stat().st_size}}
+    (copy / "manifest.json").write_text(replace(said, files=files).to_json())
+    with pytest.raises(ReleaseError, match="which is no file of the release"):
+        check_files(copy)
