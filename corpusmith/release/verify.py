@@ -77,7 +77,7 @@ class Regenerated:
         said = [f"{good} of {self.rows} rows made again: {self.identical} bit for bit"]
         if self.within:
             number, grey = self.tolerance
-            said[0] += f", {len(self.within)} within the tolerance ({number:g}, or {grey} grey levels of a pixel)"
+            said[0] += f", {len(self.within)} within the tolerance ({number:g}, or {grey} of 255 grey levels)"
             said += [_line(row) for row in self.within[:_NAMED]]
             said += [f"  and {len(self.within) - _NAMED} more"] if len(self.within) > _NAMED else []
         if self.elsewhere:
