@@ -209,7 +209,8 @@ def test_images_made_again_are_told_apart_bit_for_bit_or_within_a_grey_level(fol
     near = verify.regenerate(folder, 6, lambda rows: redrawn(rows, 1))
     assert (near.identical, len(near.within), near.different) == (0, 6, [])
     assert {row["why"] for row in near.within} == {"image is off by 1 of 255 grey levels"}
-    assert near.sentence().startswith("6 of 6 rows made again: 0 bit for bit, 6 within the tolerance (0.001, or 1 of 255")
+    told = near.sentence()
+    assert told.startswith("6 of 6 rows made again: 0 bit for bit, 6 within the tolerance (0.001, or 1 of 255")
     assert near.within[0]["key"] in near.sentence()
 
     far = verify.regenerate(folder, 6, lambda rows: redrawn(rows, 2))
