@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from corpusmith.errors import UserError
-from dagster_project.terminal import Debug, Home, Json, out, print_json, told
+from dagster_project.terminal import Debug, Home, Json, out, plain, print_json, told
 
 app = typer.Typer(help="Hand portraits to people, and read back what they say.", no_args_is_help=True)
 CORPUS: Final = "portraits"
@@ -34,7 +34,7 @@ def export(
         count = write_sheets(_release(release, home), to, rater, images, seed)
         if as_json:
             return print_json({"folder": str(to), "images": count, "raters": rater})
-        out.print(f"{count:,} images and {len(rater)} sheets: {to}", soft_wrap=True)
+        out.print(f"{count:,} images and {len(rater)} sheets: {plain(to)}", soft_wrap=True)
 
 
 @app.command("import")
@@ -77,10 +77,10 @@ def import_(
             return print_json(found)
         out.print(f"{found['ratings']:,} ratings read; {read.blank:,} rows are not filled in")
         for what, taken in read.scales.items():
-            out.print(f"scale of {what}: {taken}", soft_wrap=True)
+            out.print(f"scale of {what}: {plain(taken)}", soft_wrap=True)
         if read.foreign:
             out.print(f"{read.foreign:,} images are in no release here: kept under their file names", soft_wrap=True)
-        out.print(f"screened out of {found['raters']} raters: {', '.join(screened) or 'nobody'}", soft_wrap=True)
+        out.print(f"screened out of {found['raters']} raters: {plain(', '.join(screened)) or 'nobody'}", soft_wrap=True)
         out.print(
             f"mean opinion scores of {opinions.height:,} images, {found['without_majority']:,} without a majority for "
             "one emotion; the next corpusmith build portraits takes them up",

@@ -68,9 +68,10 @@ def build(
         built = make(made, workshop, quiet=as_json)
         if as_json:
             return print_json(built)
-        out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {built['release']}", soft_wrap=True)
-        out.print(f"look at it:  {built['report']}", soft_wrap=True)
-        out.print(f'load it:     datasets.load_dataset("{built["release"]}")', soft_wrap=True)
+        release, report = plain(built["release"]), plain(built["report"])
+        out.print(f"[bold]{corpus} {built['version']}[/]: {built['rows']:,} rows in {release}", soft_wrap=True)
+        out.print(f"look at it:  {report}", soft_wrap=True)
+        out.print(f'load it:     datasets.load_dataset("{release}")', soft_wrap=True)
 
 
 @app.command()
@@ -98,10 +99,10 @@ def preview(
         if as_json:
             return print_json({"page": str(page), "rows": told_of})
         for sample in told_of:
-            mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{', '.join(sample['reasons'])}[/]"
+            mark = "[green]kept[/]" if sample["verdict"] == "kept" else f"[red]{plain(', '.join(sample['reasons']))}[/]"
             out.print(f"[bold]{plain(sample['origin'])}[/] {plain(said(sample)) or 'not judged'}  {mark}")
             out.print(f"  {plain(sample.get('text'))}", soft_wrap=True)
-        out.print(f"the page: {page}", soft_wrap=True)
+        out.print(f"the page: {plain(page)}", soft_wrap=True)
 
 
 @app.command()
@@ -113,13 +114,14 @@ def status(home: Home = None, as_json: Json = False, debug: Debug = False) -> No
         found = look(home_of(home))
         if as_json:
             return print_json(found)
+        place = plain(found["home"])
         shelves = Table(
-            Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {found['home']}"
+            Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {place}"
         )
         for shelf in found["ledger"]:
             rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
             shelves.add_row(plain(shelf["fingerprint"]), f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
-        out.print(shelves if found["ledger"] else f"nothing was made yet in {found['home']}: corpusmith build reddit")
+        out.print(shelves if found["ledger"] else f"nothing was made yet in {place}: corpusmith build reddit")
         for release in found["releases"]:
             said = f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}"
             out.print(plain(said), soft_wrap=True)
@@ -152,8 +154,8 @@ def validate(
                 failed = result.keys and not result.success
                 keys = f": {result.failing} rows, {plain(', '.join(result.keys))}" if failed else ""
                 sentence = result.sentence.rstrip(".") if keys else result.sentence
-                out.print(f"{mark} {sentence}{keys}")
-            out.print(f"Data Docs: {target / 'index.html'}")
+                out.print(f"{mark} {plain(sentence)}{keys}")
+            out.print(f"Data Docs: {plain(target / 'index.html')}", soft_wrap=True)
         if not report.success:
             raise typer.Exit(1)
 
@@ -218,7 +220,7 @@ def publish(
         if as_json:
             return print_json({"published": str(target), "new": new})
         said = "published" if new else "published already, nothing was written"
-        out.print(f"{said}: {target}", markup=False, soft_wrap=True)
+        out.print(f"{said}: {plain(target)}", soft_wrap=True)
 
 
 @app.command()
@@ -239,7 +241,7 @@ def pull(
 
         place = home_of(home)
         target = hub.pull(corpus, version, from_ or str(place / "published"), into or place / "pulled")
-        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {target}", markup=False)
+        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {plain(target)}", soft_wrap=True)
 
 
 @app.command()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +18,7 @@ from rich.progress import (
 )
 
 from corpusmith.work.produce import Progress as Rows
+from dagster_project.terminal import plain
 
 PLAIN_EVERY = 5.0
 CHECKS = "_holds"  # how the checks of every corpus end
@@ -82,7 +82,7 @@ class Display:
                 made = event.step_materialization_data.materialization
                 self._say(f"[green]✓[/] {name:<12} {_counts(made.metadata)}{_of(made.partition)}")
                 if "read as" in made.metadata:
-                    self.say(f"  [dim]{escape(str(made.metadata['read as'].value))}[/]")
+                    self.say(f"  [dim]{plain(made.metadata['read as'].value)}[/]")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._checks.append(event.asset_check_evaluation_data.passed)
             case dg.DagsterEventType.STEP_SUCCESS | dg.DagsterEventType.STEP_FAILURE if name == "checks":
@@ -130,4 +130,4 @@ def _counts(metadata: dict[str, dg.MetadataValue]) -> str:
 
 
 def _of(partition: str | None) -> str:
-    return f" of {partition}" if partition else ""
+    return f" of {plain(partition)}" if partition else ""

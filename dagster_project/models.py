@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from dagster_project.terminal import Debug, Json, out, print_json, told
+from dagster_project.terminal import Debug, Json, out, plain, print_json, told
 
 app = typer.Typer(help="The models: those that ship, and the catalog.", rich_markup_mode="rich")
 
@@ -78,7 +78,8 @@ def check(
         else:
             for one in (*wrong, *(one for one in (*found, *(of_hub or ())) if one.notes)):
                 mark = "[red]✗[/]" if one.faults else "[yellow]![/]"
-                out.print(f"{mark} {one.name} ({one.repository}): {'; '.join(one.faults or one.notes)}", soft_wrap=True)
+                said = f"{one.name} ({one.repository}): {'; '.join(one.faults or one.notes)}"
+                out.print(f"{mark} {plain(said)}", soft_wrap=True)
             out.print(f"{len(entries)} entries: fields and licences are right, {len(wrong)} with faults")
             if of_hub is None:
                 out.print("the Hub is out of reach, so repositories and revisions were [bold]not[/] checked")

@@ -73,7 +73,8 @@ def _compared(before: manifest.Manifest, after: manifest.Manifest, old: Path, ne
         redrawn=pl.any_horizontal(pl.lit(False), *drawn_anew).sum(),
     ).collect(engine="streaming")
     added = hashed[1].join(hashed[0], on="key", how="anti")
-    renamed = [added.join(hashed[0], on=name, how="semi").select(pl.len()).collect().item() for name in images]
+    again = [added.join(hashed[0], on=name, how="semi").select(pl.len()) for name in images]
+    renamed = [table.collect(engine="streaming").item() for table in again]
     return Diff(
         f"{before.corpus} {before.version}",
         f"{after.corpus} {after.version}",
@@ -95,7 +96,7 @@ def _counts(old: pl.LazyFrame, new: pl.LazyFrame, by: list[str]) -> pl.DataFrame
         table.group_by(by).agg(pl.len().cast(pl.Int64).alias(side)) for side, table in (("old", old), ("new", new))
     ]
     joined = sides[0].join(sides[1], on=by, how="full", coalesce=True).with_columns(pl.col("old", "new").fill_null(0))
-    return joined.with_columns(delta=pl.col("new") - pl.col("old")).sort(by).collect()
+    return joined.with_columns(delta=pl.col("new") - pl.col("old")).sort(by).collect(engine="streaming")
 
 
 def _scores(old: Path, new: Path) -> pl.DataFrame:

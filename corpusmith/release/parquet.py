@@ -7,16 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
+from corpusmith.release.plain import check_plain, shown
+
+LARGEST_GROUP = 1 << 30
+"""Bytes of a row group at most, uncompressed: one is read at once, and ours have a tenth of it."""
 
 
 def scan(release: Path, table: str = "data") -> pl.LazyFrame:
-    """A table of a release. Raises ReleaseError: it has no files, or one is damaged or has other columns."""
+    """A table of a release. Raises ReleaseError: it has no files, or one is damaged or has other columns or rows."""
     paths = files(release, table)
     for path in paths:
         check_whole(path)
+    _check_rows(release, paths)
     first, *rest = ((path, _schema(path)) for path in paths)
     for path, schema in rest:
         if differ := sorted({name for name, _ in schema.items() ^ first[1].items()}):
@@ -29,7 +36,7 @@ def scan(release: Path, table: str = "data") -> pl.LazyFrame:
 def files(release: Path, table: str = "data") -> list[Path]:
     """The files of a table of a release, in order: those of its manifest, where it has one.
 
-    Raises ReleaseError: there is none, or the manifest is not one.
+    Raises ReleaseError: there is none, one is no plain file, or the manifest is not one.
     """
     if (release / manifest.NAME).exists():
         paths = [release / name for name in manifest.read(release).tables(table)]
@@ -38,7 +45,21 @@ def files(release: Path, table: str = "data") -> list[Path]:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".parquet") if folder.is_dir() else []
     if not any(path.exists() for path in paths):
         raise ReleaseError(f"{release} is no release: it has no {table}/*.parquet; build or pull it again")
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            check_plain(path)
     return paths
+
+
+def _check_rows(release: Path, paths: Sequence[Path]) -> None:
+    """Raises ReleaseError for a file with other rows than the manifest says: its footer is read, no row of it."""
+    if not (release / manifest.NAME).exists():
+        return
+    said = manifest.read(release).files
+    for path in paths:
+        name = path.relative_to(release).as_posix()
+        if other := manifest.other_rows(path, name, said[name]):
+            raise ReleaseError(f"{shown(release)}: {other}; pull or build the release again")
 
 
 def _schema(path: Path) -> pl.Schema:
@@ -53,12 +74,14 @@ def check_whole(path: Path) -> None:
 
 
 def damage(path: Path) -> str | None:
-    """Why a file cannot be opened as Parquet, in one line; None if it can."""
+    """Why a file cannot be read as Parquet in bounded memory, in one line; None if it can, by its footer."""
     try:
         _schema(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        footer = pq.read_metadata(path)
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         return _in_a_line(error)
-    return None
+    largest = max((footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)), default=0)
+    return f"a row group of {largest:,} bytes, expected {LARGEST_GROUP:,} at most" if largest > LARGEST_GROUP else None
 
 
 @contextlib.contextmanager

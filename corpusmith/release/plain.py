@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,10 @@ SMALL = 32 << 20
 """Bytes of a manifest, a card or a note at most: of hundreds of files the manifest is some 100 kB."""
 LONGEST = 1024
 """Characters of a name within a release at most."""
+DEEPEST = 16
+"""Folders within each other in a release at most."""
+READ_BY_DATASETS = ".huggingface.yaml"
+"""The one hidden file at the top that a reader takes in: `datasets` lays it over the card's front matter."""
 
 
 def read_text(path: Path, limit: int = SMALL) -> str:
@@ -39,12 +44,14 @@ def read_text(path: Path, limit: int = SMALL) -> str:
 def read_json(path: Path, limit: int = SMALL) -> Any:
     """The document in a small JSON file.
 
-    Raises ReleaseError as `read_text` does, and for what is no JSON, has a key twice in one table, or is nested too
-    deep to be read.
+    Raises ReleaseError as `read_text` does, and for what is no JSON, has a key twice in one table, has half a
+    surrogate pair in a text, or is nested too deep to be read.
     """
     text = read_text(path, limit)
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(document, ensure_ascii=False).encode()
+        return document
     except RecursionError:
         raise ReleaseError(f"{shown(path)} is nested too deep: expected a manifest") from None
     except ValueError as error:
@@ -71,11 +78,13 @@ def entries(folder: Path, under: str = "") -> Iterator[tuple[str, str]]:
     """Everything in a folder that a reader could take in: its name, with slashes, and its kind; links are not followed.
 
     Hidden entries at the top (.git, .cache of a Hub client) and hidden files below that are no tables are left out:
-    nobody reads them.
+    nobody reads them, READ_BY_DATASETS aside. Raises ReleaseError: folders lie deeper within each other than DEEPEST.
     """
+    if under.count("/") > DEEPEST:
+        raise ReleaseError(f"{shown(folder)[:LONGEST]}: folders lie more than {DEEPEST} deep; a release has no such")
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name, kind = f"{under}{entry.name}", kind_of(entry.stat(follow_symlinks=False))
-        hidden = entry.name.startswith(".")
+        hidden = entry.name.startswith(".") and name != READ_BY_DATASETS
         if hidden and (not under or (kind == "file" and not entry.name.endswith(".parquet"))):
             continue
         yield name, kind
@@ -102,7 +111,7 @@ def shown(value: object) -> str:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {shown(twice)[:80]!r} stands twice")
     return table
 

@@ -125,13 +125,18 @@ def check_files(release: Path) -> Checked:
 
 
 def check_card(release: Path) -> None:
-    """Raises ReleaseError where the card's front matter sends a reader elsewhere than to the files of the release."""
+    """Raises ReleaseError where the card's front matter sends a reader elsewhere than to the files of the release.
+
+    The front matter is what the Hub's own client takes for it, which is more than the form that we write.
+    """
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
     path = release / "README.md"
-    text = read_text(path)
-    if not text.startswith("---\n"):
+    found = REGEX_YAML_BLOCK.search(read_text(path))
+    if not found:
         return
     try:
-        said, _ = parse(text[4:].partition("\n---")[0], str(path))
+        said, _ = parse(found[2], str(path))
     except SettingsError as error:
         raise ReleaseError(f"the front matter cannot be read: {shown(error)}") from None
     for named in _paths(said.get("configs") if isinstance(said, dict) else None):

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
+from dagster_project.console import _of
 from dagster_project.terminal import plain
 
 HOSTILE = "[/nope][red]\x1b[2J"
@@ -31,3 +32,13 @@ def test_a_label_from_elsewhere_is_shown_by_diff(built: Path, relabelled: Path) 
     assert ran.exit_code == 0, ran.output
     assert "nope" in ran.output
     assert "\x1b[2J" not in ran.output
+
+
+def test_a_home_whose_name_is_markup_is_a_home(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["status", "--home", str(tmp_path / "rel [v1] [/nope]")])
+    assert ran.exit_code == 0, ran.output
+    assert "rel [v1] [/nope]" in ran.output
+
+
+def test_a_partition_whose_name_is_markup_is_shown_as_it_is() -> None:
+    assert _of("dump [/nope].csv") == r" of dump \[/nope].csv"

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from corpora import reddit
 
 import corpusmith
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import manifest
+from corpusmith.release import manifest, parquet
 from corpusmith.release.diff import diff
 from corpusmith.release.publish import hub
 from corpusmith.release.verify import check_files
 from corpusmith.release.write import write_release
+from validation import validate_release
+from validation.reddit import SUITE
 
 
 @pytest.fixture
@@ -259,10 +262,100 @@ def test_labels_are_class_labels_with_their_names_in_order(
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../other/*.parquet", "https://evil/x.parquet", "hf://datasets/x/y"])
 def test_a_card_that_sends_readers_elsewhere_is_refused(copy: Path, path: str) -> None:
-    card = copy / "README.md"
-    card.write_text(card.read_text().replace("path: data/train-*.parquet", f"path: {path}"))
-    said = manifest.read(copy)
-    files = {**said.files, "README.md": {"sha256": manifest.sha256(card), "bytes": card.stat().st_size}}
-    (copy / "manifest.json").write_text(replace(said, files=files).to_json())
+    rewrite_card(copy, lambda text: text.replace("path: data/train-*.parquet", f"path: {path}"))
     with pytest.raises(ReleaseError, match="which is no file of the release"):
         check_files(copy)
+
+
+def rewrite_card(folder: Path, by: Callable[[str], str]) -> None:
+    """Another card in a release, with a manifest that says so."""
+    card = folder / "README.md"
+    card.write_bytes(by(card.read_text()).encode())
+    said = manifest.read(folder)
+    files = {**said.files, "README.md": {"sha256": manifest.sha256(card), "bytes": card.stat().st_size}}
+    (folder / "manifest.json").write_text(replace(said, files=files).to_json())
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda text: f"\n\n{text}",
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("---\n", "---\n\n", 1),
+        lambda text: text.replace("---\n", "---\n---x: 1\n", 1),
+    ],
+    ids=["after blank lines", "CRLF", "a blank line first", "what looks like its end"],
+)
+def test_front_matter_is_what_the_client_of_the_hub_takes_for_it(copy: Path, form: Callable[[str], str]) -> None:
+    rewrite_card(copy, lambda text: form(text.replace("path: data/train-*.parquet", "path: /etc/passwd")))
+    with pytest.raises(ReleaseError, match="front matter"):
+        check_files(copy)
+
+
+def test_the_one_hidden_file_that_datasets_reads_is_refused(copy: Path) -> None:
+    (copy / ".huggingface.yaml").write_text("configs: [{config_name: default, data_files: /etc/passwd}]")
+    with pytest.raises(ReleaseError, match=r"\.huggingface\.yaml: not in the manifest"):
+        check_files(copy)
+
+
+@pytest.mark.parametrize("swap", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo])
+def test_a_link_or_fifo_in_the_place_of_a_shard_is_opened_by_nobody(copy: Path, swap) -> None:
+    shard = next((copy / "data").glob("*.parquet"))
+    shard.unlink()
+    swap(shard)
+    for read in (lambda: diff(copy, copy), lambda: validate_release(SUITE, copy), lambda: check_files(copy)):
+        with pytest.raises(ReleaseError, match=r"a release holds plain files|no plain file"):
+            read()
+
+
+def test_rows_that_the_manifest_does_not_know_are_not_compared(copy: Path) -> None:
+    shard = next((copy / "data").glob("*.parquet"))
+    pl.scan_parquet(shard, glob=False).head(3).collect().write_parquet(shard)
+    with pytest.raises(ReleaseError, match=r": 3 rows, expected \d+"):
+        diff(copy, copy)
+
+
+def test_a_row_group_too_large_for_memory_is_not_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 1 << 20)
+    shard = next((copy / "data").glob("*.parquet"))
+    rows = pl.scan_parquet(shard, glob=False).collect().with_columns(text=pl.col("key") + "a" * (1 << 19))
+    rows.head(20).write_parquet(shard, compression="zstd")
+    with pytest.raises(ReleaseError, match="a row group of"):
+        diff(copy, copy)
+
+
+def test_a_key_twice_among_very_many_is_found_at_once(tmp_path: Path) -> None:
+    names = [*map(str, range(60_000)), "7"]
+    (tmp_path / "manifest.json").write_text("{" + ", ".join(f'"{name}": 1' for name in names) + "}")
+    with pytest.raises(ReleaseError, match="the key '7' stands twice"):
+        manifest.read(tmp_path)
+
+
+def test_half_a_surrogate_pair_is_no_text(copy: Path) -> None:
+    (copy / "manifest.json").write_text(json.dumps(said_of(copy) | {"note": "\ud800"}))
+    with pytest.raises(ReleaseError, match="is not the manifest of a release"):
+        manifest.read(copy)
+
+
+def test_folders_within_folders_without_end_are_not_walked(copy: Path) -> None:
+    deep = copy / "data"
+    for _ in range(40):
+        deep = deep / "d"
+    deep.mkdir(parents=True)
+    with pytest.raises(ReleaseError, match="folders lie more than"):
+        manifest.check(copy)
+
+
+@pytest.mark.parametrize("value", [1, 3.0, 2.0, True, "2", None])
+def test_the_format_of_a_manifest_is_ours_or_it_is_refused(copy: Path, value: object) -> None:
+    (copy / "manifest.json").write_text(json.dumps(said_of(copy) | {"format": value}))
+    with pytest.raises(ReleaseError, match="format"):
+        manifest.read(copy)
+
+
+def test_a_manifest_without_the_limits_of_its_corpus_is_told_so(copy: Path) -> None:
+    said = manifest.read(copy)
+    lacking = replace(said, params={"reddit": {"comments": {}}})
+    (copy / "manifest.json").write_text(lacking.to_json())
+    with pytest.raises(ReleaseError, match=r"params\.reddit of the manifest lacks a limit"):
+        validate_release(SUITE, copy)
