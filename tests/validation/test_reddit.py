@@ -294,8 +294,8 @@ def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
         "labelled": {"min_confidence": 0.4},
     }
     counts = {"rows": valid.height, "made": {"natural": 1, "rewritten": 105, "synthetic": 105}}
-    shards = [path.relative_to(release).as_posix() for path in release.rglob("*.parquet")]
-    files = {name: {"sha256": "", "bytes": 0, "rows": 0} for name in shards}
+    shards = {path.relative_to(release).as_posix(): pl.read_parquet(path).height for path in release.rglob("*.parquet")}
+    files = {name: {"sha256": "", "bytes": 0, "rows": rows} for name, rows in shards.items()}
     said = Manifest("reddit", "1.0.0", "0" * 64, "0" * 32, {}, counts, [], {}, {"reddit": reddit}, files, {})
     (release / "manifest.json").write_text(said.to_json())
     assert failed(validate_release(SUITE, release)) == {
