@@ -74,7 +74,7 @@ def check(
         of_hub = checking.online(entries)
         wrong = [one for one in (*found, *(of_hub or ())) if one.faults]
         if as_json:
-            print_json({"entries": len(entries), "local": _plain(found), "online": of_hub and _plain(of_hub)})
+            print_json({"entries": len(entries), "local": _tables(found), "online": of_hub and _tables(of_hub)})
         else:
             for one in (*wrong, *(one for one in (*found, *(of_hub or ())) if one.notes)):
                 mark = "[red]✗[/]" if one.faults else "[yellow]![/]"
@@ -98,5 +98,5 @@ def _entries(role: str | None) -> list[Any]:
     return [entry for entry in catalog().values() if role in (None, entry.role)]
 
 
-def _plain(found: list[Any]) -> list[dict[str, Any]]:
+def _tables(found: list[Any]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(one) for one in found]

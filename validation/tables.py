@@ -27,7 +27,7 @@ def released(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame | None, dict[str,
 
     Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
     """
-    rows = pl.concat([_shard(path) for path in parquet.files(folder)], how="diagonal_relaxed")
+    rows = pl.concat([_shard(path) for path in parquet.checked(folder)], how="diagonal_relaxed")
     rejected = parquet.scan(folder, "rejected") if (folder / "rejected").is_dir() else None
     said = asdict(manifest.read(folder)) if (folder / manifest.NAME).exists() else {}
     return rows, rejected, said
@@ -38,7 +38,6 @@ def _shard(path: Path) -> pl.LazyFrame:
     named = SHARD.fullmatch(path.name)
     if not named:
         raise ReleaseError(f"{path}: expected a name like train-00000-of-00004.parquet, which says the split")
-    parquet.check_whole(path)
     rows, split = pl.scan_parquet(path, glob=False), pl.lit(named["split"])
     if "split" in rows.collect_schema():
         others = rows.select("split").filter(pl.col("split") != split).head(1).collect()

@@ -122,11 +122,11 @@ def _wrong(said: Any) -> str | None:
     """What of a manifest is not of the form that others rely on."""
     if not isinstance(said, dict):
         return f"expected a table, found {type(said).__name__}"
-    if type(said.get("format", FORMAT)) is not int or said.get("format", FORMAT) != FORMAT:
-        return f"format is {shown(said['format'])[:80]!r}, expected {FORMAT}"
     required = [one.name for one in fields(Manifest) if one.name != "more"]
     if lacking := [name for name in ("format", "digest", *required) if name not in said]:
         return f"it lacks {', '.join(lacking)}"
+    if type(said["format"]) is not int or said["format"] != FORMAT:
+        return f"format is {shown(said['format'])[:80]!r}, expected {FORMAT}"
     forms = {"corpus": _CORPUS, "version": _VERSION, "content": _HEX, "plan": _HEX, "digest": _HEX}
     for name, form in forms.items():
         if not isinstance(said[name], str) or not form.fullmatch(said[name]):
@@ -215,10 +215,10 @@ def _differs(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
         return f"{name}: {path.stat().st_size} bytes, expected {said['bytes']}"
     if (found := sha256(path)) != said["sha256"]:
         return f"{name}: sha256 {found}, expected {said['sha256']}"
-    return other_rows(path, name, said) if name.endswith(".parquet") else None
+    return _other_rows(path, name, said) if name.endswith(".parquet") else None
 
 
-def other_rows(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
+def _other_rows(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
     """Whether the footer of a table says as many rows as the manifest: that is known before any row is read."""
     try:
         rows = pq.read_metadata(path).num_rows

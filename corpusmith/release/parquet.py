@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
-from corpusmith.release.plain import check_plain, shown
+from corpusmith.release.plain import check_plain
 
 LARGEST_GROUP = 1 << 30
 """Bytes of a row group at most, uncompressed: one is read at once, and ours have a tenth of it."""
@@ -20,10 +20,7 @@ LARGEST_GROUP = 1 << 30
 
 def scan(release: Path, table: str = "data") -> pl.LazyFrame:
     """A table of a release. Raises ReleaseError: it has no files, or one is damaged or has other columns or rows."""
-    paths = files(release, table)
-    for path in paths:
-        check_whole(path)
-    _check_rows(release, paths)
+    paths = checked(release, table)
     first, *rest = ((path, _schema(path)) for path in paths)
     for path, schema in rest:
         if differ := sorted({name for name, _ in schema.items() ^ first[1].items()}):
@@ -51,15 +48,30 @@ def files(release: Path, table: str = "data") -> list[Path]:
     return paths
 
 
-def _check_rows(release: Path, paths: Sequence[Path]) -> None:
-    """Raises ReleaseError for a file with other rows than the manifest says: its footer is read, no row of it."""
-    if not (release / manifest.NAME).exists():
-        return
-    said = manifest.read(release).files
+def checked(release: Path, table: str = "data") -> list[Path]:
+    """The same files by their footers, before any row is read.
+
+    Raises ReleaseError, too, for one that is not whole, has a row group larger than LARGEST_GROUP, or other rows than
+    the manifest says.
+    """
+    paths = files(release, table)
+    said = manifest.read(release).files if (release / manifest.NAME).exists() else {}
     for path in paths:
+        if why := damage(path):
+            raise _not_whole(path, why)
+        footer = pq.read_metadata(path)
+        largest = max((footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)), default=0)
+        if largest > LARGEST_GROUP:
+            raise ReleaseError(
+                f"{path} has a row group of {largest:,} bytes, expected {LARGEST_GROUP:,} at most: it would be read at "
+                "once; pull or build the release again"
+            )
         name = path.relative_to(release).as_posix()
-        if other := manifest.other_rows(path, name, said[name]):
-            raise ReleaseError(f"{shown(release)}: {other}; pull or build the release again")
+        if name in said and footer.num_rows != said[name]["rows"]:
+            raise ReleaseError(
+                f"{path} has {footer.num_rows:,} rows, expected {said[name]['rows']:,}; pull or build the release again"
+            )
+    return paths
 
 
 def _schema(path: Path) -> pl.Schema:
@@ -67,21 +79,14 @@ def _schema(path: Path) -> pl.Schema:
     return pl.scan_parquet(path, glob=False).collect_schema()
 
 
-def check_whole(path: Path) -> None:
-    """Raises ReleaseError for a file of a release that cannot be opened as Parquet."""
-    if why := damage(path):
-        raise _not_whole(path, why)
-
-
 def damage(path: Path) -> str | None:
-    """Why a file cannot be read as Parquet in bounded memory, in one line; None if it can, by its footer."""
+    """Why a file cannot be opened as Parquet, in one line; None if it can."""
     try:
         _schema(path)
-        footer = pq.read_metadata(path)
+        pq.read_metadata(path)
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         return _in_a_line(error)
-    largest = max((footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)), default=0)
-    return f"a row group of {largest:,} bytes, expected {LARGEST_GROUP:,} at most" if largest > LARGEST_GROUP else None
+    return None
 
 
 @contextlib.contextmanager
