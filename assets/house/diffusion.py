@@ -87,8 +87,13 @@ def noised(generator: Generator, scheduler: Any, latents: Any, noise: Any, draws
     return signal * latents + spread * noise, steps, signal * noise - spread * latents, weight / (ratio + 1)
 
 
-def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: int = EARLY) -> tuple[Any, Any, Any]:
+def trained(
+    name: str, work: Path, steps: int, rows: int = ROWS, batch: int = BATCH, early: int = EARLY
+) -> tuple[Any, Any, Any]:
     """The generator's final and early weights and its tokenizer; goes on from the checkpoint in ``work``.
+
+    On a GPU the latents lie there and the step is compiled: it is some 2,500 small operations, which cost more to start
+    than to do. Larger batches pay there as well; each size of them has a checkpoint of its own.
 
     Raises ModelError: its autoencoder does not lie there.
     """
@@ -104,21 +109,25 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: int = EA
     drawn = kept(rows, SEED, work, processes=2)
     words = tokenizer([prompt for prompts in drawn.prompts for prompt in prompts])
     vae = AutoencoderTiny.from_pretrained(coded).to(device()).eval()
-    latents, detail = _latents(vae, drawn, work / f"latents-{rows}-{revision(coded)[:8]}.pt")
-    ids = tokens(words, drawn).to(device())
-    nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(device())[0, 0]
-    network = untrained(generator, words, vae.config.latent_channels).to(device()).to(memory_format=torch.channels_last)
+    where = device()
+    latents, detail = (
+        part.to(where) for part in _latents(vae, drawn, work / f"latents-{rows}-{revision(coded)[:8]}.pt")
+    )
+    ids = tokens(words, drawn).to(where)
+    nothing = tokens(words, Drawings(drawn.pixels[:1], [[""]], drawn.kind[:1])).to(where)[0, 0]
+    network = untrained(generator, words, vae.config.latent_channels).to(where, memory_format=torch.channels_last)
     scheduler = generator.scheduler()
+    said_of = torch.compile(answer) if where == "cuda" else answer
 
     def loss(step: int) -> Any:
         draws = np.random.default_rng([generator.seed, step])
-        rows_now = draws.integers(len(latents), size=BATCH)
-        clean = latents[rows_now].to(device()).float() * vae.config.scaling_factor
+        rows_now = draws.integers(len(latents), size=batch)
+        clean = latents[rows_now].float() * vae.config.scaling_factor
         noise = torch.from_numpy(draws.normal(size=clean.shape).astype(np.float32)).to(clean)
-        said = ids[rows_now, draws.integers(ids.shape[1], size=BATCH)]
-        said = torch.where(torch.from_numpy(draws.random(BATCH) < UNPROMPTED).to(said.device)[:, None], nothing, said)
+        said = ids[rows_now, draws.integers(ids.shape[1], size=batch)]
+        said = torch.where(torch.from_numpy(draws.random(batch) < UNPROMPTED).to(said.device)[:, None], nothing, said)
         mixed, times, wanted, weight = noised(generator, scheduler, clean, noise, draws)
-        said = answer(network, generator, mixed, times, said)
+        said = said_of(network, generator, mixed, times, said)
         wrong = (said.float() - wanted).square() * detail[rows_now].to(clean)
         return (wrong.mean((1, 2, 3)) * weight).mean()
 
@@ -127,7 +136,7 @@ def trained(name: str, work: Path, steps: int, rows: int = ROWS, early: int = EA
         loss,
         steps=steps,
         rate=1.5e-3,
-        checkpoint=work / f"{name}.pt",
+        checkpoint=work / (f"{name}.pt" if batch == BATCH else f"{name}-batch-{batch}.pt"),
         average=0.9995,
         early=min(early, steps),
     )
@@ -192,12 +201,12 @@ def _part(name: str, part: str) -> str:
     return part if part != "denoiser" else "transformer" if GENERATORS[name].is_flow else "unet"
 
 
-def make(name: str, work: Path, out: Path, steps: int | None = None, rows: int = ROWS) -> Path:
+def make(name: str, work: Path, out: Path, steps: int | None = None, rows: int = ROWS, batch: int = BATCH) -> Path:
     """The whole recipe of one of GENERATORS: the folder under ``out`` that it is shipped to, as yet without its card.
 
     Its autoencoder must lie in ``work``.
     """
-    (network, final, early), words, vae = trained(name, work, steps or GENERATORS[name].steps, rows)
+    (network, final, early), words, vae = trained(name, work, steps or GENERATORS[name].steps, rows, batch)
     ship(name, network, final, early, words, vae, out / name)
     return out / name
 
@@ -212,10 +221,11 @@ def main() -> None:
     ask.add_argument("--out", type=Path, default=HOUSE)
     ask.add_argument("--steps", type=int, help="instead of the recipe's own number")
     ask.add_argument("--rows", type=int, default=ROWS)
+    ask.add_argument("--batch", type=int, default=BATCH, help="drawings of a step; on a GPU more cost little")
     ask.add_argument("--threads", type=int, default=2)
     asked = ask.parse_args()
     torch.set_num_threads(asked.threads)
-    make(asked.name, asked.work, asked.out, asked.steps, asked.rows)
+    make(asked.name, asked.work, asked.out, asked.steps, asked.rows, asked.batch)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Trains a causal language model from scratch on packed rows, in bfloat16 on one CPU core."""
+"""Trains a causal language model from scratch on packed rows, in bfloat16, on a GPU or on one CPU core."""
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assets.house.language_examples import CONTEXT, SEED, VOCABULARY
+from assets.house.training import device
 
 ROWS_PER_STEP = 32
 TARGETS_PER_STEP = ROWS_PER_STEP * CONTEXT * 3 // 4
@@ -46,6 +48,8 @@ def train(model: Any, batches: dict[str, np.ndarray[Any, Any]], steps: int, chec
     """Trains in place for so many steps of ROWS_PER_STEP packed rows; goes on from ``checkpoint`` when it is there."""
     import torch
 
+    where = device()
+    model.to(where)
     hidden = [p for p in model.model.layers.parameters() if p.ndim == 2]
     others = [p for p in model.parameters() if not any(p is h for h in hidden)]
     optimizers = [
@@ -54,23 +58,12 @@ def train(model: Any, batches: dict[str, np.ndarray[Any, Any]], steps: int, chec
     ]
     first = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=where)
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         first = state["step"]
-    causal = torch.ones(CONTEXT, CONTEXT, dtype=torch.bool).tril()
-
-    def loss_of(ids: Any, place: Any, example: Any, where: Any, targets: Any, weight: Any) -> Any:
-        allowed = (example[:, :, None] == example[:, None, :]) & causal
-        mask = torch.where(allowed, 0.0, -1e9)[:, None].to(torch.bfloat16)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            states = model.model(input_ids=ids, attention_mask=mask, position_ids=place, use_cache=False)[0]
-            logits = model.lm_head(states.flatten(0, 1)[where])
-        losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
-        return (losses * weight).sum() / weight.sum()
-
-    compiled = torch.compile(loss_of, dynamic=False)
+    compiled = torch.compile(functools.partial(loss_of, model), dynamic=False)
     model.train()
     began, running = time.monotonic(), 0.0
     for step in range(first, steps):
@@ -78,7 +71,8 @@ def train(model: Any, batches: dict[str, np.ndarray[Any, Any]], steps: int, chec
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        loss = compiled(*_step_inputs(batches, step))
+        with torch.autocast(where, dtype=torch.bfloat16):
+            loss = compiled(*(part.to(where) for part in step_inputs(batches, step)))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -92,10 +86,23 @@ def train(model: Any, batches: dict[str, np.ndarray[Any, Any]], steps: int, chec
             state = {"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step + 1}
             torch.save(state, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").replace(checkpoint)
-    model.eval()
+    model.to("cpu").eval()
 
 
-def _step_inputs(batches: dict[str, np.ndarray[Any, Any]], step: int) -> list[Any]:
+def loss_of(model: Any, ids: Any, place: Any, example: Any, predicted: Any, targets: Any, weight: Any) -> Any:
+    """Weighted cross-entropy of what comes next; a token sees those of its own example alone."""
+    import torch
+
+    causal = torch.ones(CONTEXT, CONTEXT, dtype=torch.bool, device=ids.device).tril()
+    allowed = (example[:, :, None] == example[:, None, :]) & causal
+    mask = torch.where(allowed, 0.0, -1e9)[:, None].to(torch.bfloat16)
+    states = model.model(input_ids=ids, attention_mask=mask, position_ids=place, use_cache=False)[0]
+    logits = model.lm_head(states.flatten(0, 1)[predicted])
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    return (losses * weight).sum() / weight.sum()
+
+
+def step_inputs(batches: dict[str, np.ndarray[Any, Any]], step: int) -> list[Any]:
     """ids, place, example, and where to predict what with which weight, in shapes that never change (compiled once)."""
     import torch
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from assets.house.training import train
+from assets.house.training import device, moved, train
 from corpusmith.drawings.canvas import SIZE, Pixels
 
 if TYPE_CHECKING:
@@ -43,19 +43,25 @@ def fit(
     rate: float,
     checkpoint: Path,
 ) -> None:
-    """Train on ``steps`` batches, shown(step) each, in bfloat16; goes on from ``checkpoint``."""
+    """Train on ``steps`` batches, shown(step) each, in bfloat16; goes on from ``checkpoint``.
+
+    Batches are drawn on the CPU and learned from where ``device`` says; the network comes back to the CPU.
+    """
     import torch
 
+    where = device()
+
     def cost(step: int) -> torch.Tensor:
-        batch = shown(step)
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = moved(shown(step), where)
+        with torch.autocast(where, torch.bfloat16):
             return loss(network, batch)
 
-    network.to(memory_format=torch.channels_last)
+    network.to(where, memory_format=torch.channels_last)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     warm_up = max(1, round(WARM_UP * steps))
     weights, _ = train(network, cost, steps=steps, rate=rate, checkpoint=checkpoint, warm_up=warm_up)
     network.load_state_dict(weights)
+    network.to("cpu")
 
 
 def worst(step: int, steps: int) -> float:

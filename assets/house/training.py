@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+Held = TypeVar("Held")
 
 WORK: Final = Path("build/house-images")
 """Where drawings, latents and checkpoints are kept."""
@@ -21,6 +25,18 @@ def device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def moved(batch: Held, where: str) -> Held:
+    """A batch on another device: a tensor, or a dataclass or a dict of such."""
+    import torch
+
+    held: Any = batch
+    if isinstance(held, torch.Tensor):
+        return held.to(where)
+    if isinstance(held, dict):
+        return type(held)({name: moved(part, where) for name, part in held.items()})
+    return dataclasses.replace(held, **{part.name: moved(getattr(held, part.name), where) for part in fields(held)})
 
 
 def train(
