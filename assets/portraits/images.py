@@ -9,7 +9,7 @@ import polars as pl
 from assets.portraits import makers
 from assets.portraits.settings import Portraits
 from corpusmith.work.plan import canonical
-from corpusmith.work.produce import Maker, keys_of
+from corpusmith.work.produce import Maker, with_failed
 
 Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 
@@ -17,13 +17,9 @@ Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 def generate(prompts: pl.LazyFrame, name: str, make: Make) -> pl.LazyFrame:
     """Every prompt with the image that a generator made of it; one that failed has a key and no image."""
     maker = makers.generator(name)
-    made = make(prompts, maker)
-    asked = pl.concat([prompts, keys_of(prompts, maker).to_frame().lazy()], how="horizontal")
-    failed = asked.join(made.select("key"), on="key", how="anti", maintain_order="left").collect()
-    nothing = pl.DataFrame(schema=made.collect_schema()).clear(failed.height).drop(failed.columns)
     provenance = maker.provenance
     scheduler = (provenance["scheduler"] or {}).get("name")  # null: the one that the model came with
-    return pl.concat([made, failed.hstack(nothing).select(made.collect_schema().names()).lazy()]).with_columns(
+    return with_failed(make(prompts, maker), prompts, maker).with_columns(
         generator=pl.lit(name),
         model=pl.lit(provenance["model"]),
         revision=pl.lit(provenance["revision"]),

@@ -38,6 +38,7 @@ STAGES: Final = (
         "Neutral comments are put into the emotions that are short, their facts kept, and judged again.",
         ("rewritten",),
         (
+            "not_made",
             "cut_off",
             "wrong_emotion",
             "not_judged",
@@ -53,6 +54,7 @@ STAGES: Final = (
         "New comments are written for the emotions that are still short, judged, and compared with all earlier text.",
         ("synthetic",),
         (
+            "not_made",
             "cut_off",
             "wrong_emotion",
             "not_judged",

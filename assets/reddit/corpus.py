@@ -16,6 +16,7 @@ from assets.reddit.preview import preview
 from assets.reddit.remake import remaker
 from assets.reddit.settings import Reddit
 from assets.resources import Workshop
+from corpusmith.ingest.sources import pinned
 from corpusmith.release.inputs import CardText, Source
 from validation.reddit import SUITE
 
@@ -43,7 +44,7 @@ def described(workshop: Workshop) -> list[Source]:
     found = []
     for source in sources.sources(workshop).values():
         path = Path(source)
-        name, size = (path.name, path.stat().st_size) if path.is_file() else (source, 0)
+        name, size = (path.name, path.stat().st_size) if path.is_file() else (pinned(source), 0)
         found.append(Source(name, sources.digest(source), size, tuple(cleaning.read_as(source, workshop))))
     return found
 

@@ -64,6 +64,7 @@ def verdict(samples: pl.LazyFrame, rejected_when: dict[str, pl.Expr]) -> pl.Lazy
 
 
 def whole(samples: pl.DataFrame) -> tuple[pl.DataFrame, pl.LazyFrame]:
-    """The samples whose text is there, and those whose writer was cut off: rejected, and not worth a judge's time."""
-    cut_off = samples.filter(pl.col("text") == CUT_OFF).lazy()
-    return samples.filter(pl.col("text") != CUT_OFF), verdict(cut_off, {"cut_off": pl.lit(True)})
+    """The samples whose text is there, and those whose writer failed or was cut off: rejected, unseen by the judge."""
+    lost = {"not_made": pl.col("text").is_null(), "cut_off": pl.col("text") == CUT_OFF}
+    is_lost = pl.any_horizontal(lost.values())
+    return samples.filter(~is_lost.fill_null(True)), verdict(samples.filter(is_lost).lazy(), lost)

@@ -11,7 +11,7 @@ from corpusmith.curate.duplicates import similar_to
 from corpusmith.curate.similarity import content_kept
 from corpusmith.emotions import EMOTIONS
 from corpusmith.work.plan import canonical, seeds
-from corpusmith.work.produce import Maker
+from corpusmith.work.produce import Maker, with_failed
 
 RIDES_ALONG = ("thread", "subreddit", "created_utc", "author", "language", "cluster")
 
@@ -27,8 +27,8 @@ def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, set
     sources = neutral(labelled, want)
 
     def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
-        plan = plan_rewrites(sources, quota).with_columns(plan=canonical(writer.inputs))
-        rewrites = as_samples(make(plan.lazy(), writer).collect(), writer)
+        plan = plan_rewrites(sources, quota).with_columns(plan=canonical(writer.inputs)).lazy()
+        rewrites = as_samples(with_failed(make(plan, writer), plan, writer).collect(), writer)
         return judge_rewrites(rewrites, judge, make, settings).collect()
 
     return fill(lack, settings.rewritten.rounds, ask).lazy()
@@ -71,7 +71,7 @@ def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
 
 def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
     """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no near-copy."""
-    rewrites, cut_off = whole(rewrites)
+    rewrites, lost = whole(rewrites)
     sources = rewrites.lazy().select(key="source_key", text="source_text").unique("key", maintain_order=True)
     copies = similar_to(rewrites.lazy(), sources, settings.comments.jaccard)["key"]
     fit = verdict(
@@ -83,4 +83,4 @@ def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: R
             "copies_source": pl.col("key").is_in(copies.implode()),
         },
     )
-    return pl.concat([fit, cut_off], how="diagonal")
+    return pl.concat([fit, lost], how="diagonal")

@@ -9,7 +9,15 @@ from pathlib import Path
 from assets import refused
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
-from corpusmith.ingest.sources import check_name, files_in, is_hub_id, is_saved_dataset, may_be_source
+from corpusmith.ingest.sources import (
+    check_name,
+    commit_now,
+    files_in,
+    is_hub_id,
+    is_saved_dataset,
+    may_be_source,
+    pinned,
+)
 
 
 def sources(workshop: Workshop) -> dict[str, str]:
@@ -34,9 +42,14 @@ def arrivals(workshop: Workshop) -> dict[str, str]:
 
 
 def token(source: str) -> str:
-    """What stands for the content of a source at a glance: size and time of a file, the name of anything else."""
+    """What stands for the content of a source at a glance: size and time of a file, commit of a Hub dataset, else name.
+
+    Raises SourceError: the Hub does not say the commit.
+    """
     path = Path(source)
-    return f"{path.stat().st_size} bytes of {path.stat().st_mtime_ns}" if path.is_file() else source
+    if path.is_file():
+        return f"{path.stat().st_size} bytes of {path.stat().st_mtime_ns}"
+    return source if path.exists() else commit_now(source)
 
 
 def inputs(workshop: Workshop) -> dict[str, str]:
@@ -46,10 +59,13 @@ def inputs(workshop: Workshop) -> dict[str, str]:
 
 
 def digest(source: str) -> str:
-    """SHA-256 of a file's bytes; a Hub dataset's id stands for itself."""
+    """SHA-256 of a file's bytes, or of a Hub dataset's id and commit; a saved dataset's path stands for itself.
+
+    Raises SourceError: the Hub does not say the commit.
+    """
     path = Path(source)
     if not path.is_file():
-        return hashlib.sha256(source.encode()).hexdigest()
+        return hashlib.sha256(pinned(source).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

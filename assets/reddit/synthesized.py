@@ -11,7 +11,7 @@ from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
 from corpusmith.curate.privacy import scrub
 from corpusmith.work.plan import canonical, seeds
-from corpusmith.work.produce import Maker
+from corpusmith.work.produce import Maker, with_failed
 
 
 def synthesize(
@@ -22,8 +22,8 @@ def synthesize(
     natural = labelled.filter(pl.col("verdict") == "kept").select("key", "text", "emotion")
 
     def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
-        plan = plan_comments(quota, natural, writer, settings.synthesized.examples)
-        comments = as_samples(make(plan.lazy(), writer).collect(), writer)
+        plan = plan_comments(quota, natural, writer, settings.synthesized.examples).lazy()
+        comments = as_samples(with_failed(make(plan, writer), plan, writer).collect(), writer)
         earlier = pl.concat([natural.select("key", "text"), *(rows.lazy().select("key", "text") for rows in made)])
         return judge_comments(comments, earlier, judge, make, settings).collect()
 
@@ -84,7 +84,7 @@ def judge_comments(
     comments: pl.DataFrame, earlier: pl.LazyFrame, judge: Maker, make: Make, settings: Reddit
 ) -> pl.LazyFrame:
     """A synthetic comment is fit when the judge sees the asked emotion, and nobody wrote it before."""
-    comments, cut_off = whole(comments)
+    comments, lost = whole(comments)
     words = pl.col("text").str.count_matches(r"\S+")
     copies = similar_to(comments.lazy(), earlier, settings.comments.jaccard)["key"]
     twins = near_duplicates(comments.lazy(), settings.comments.jaccard).drop_nulls("duplicate_of")["key"]
@@ -106,4 +106,4 @@ def judge_comments(
             "personal_data": pl.col("personal"),
         },
     )
-    return pl.concat([fit, cut_off], how="diagonal")
+    return pl.concat([fit, lost], how="diagonal")

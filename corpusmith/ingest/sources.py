@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import queue
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ TABLE_SUFFIXES: Final = (".csv", ".tsv")
 SUFFIXES: Final = (".zst", ".bz2", ".gz", ".ndjson", ".jsonl", ".parquet", *TABLE_SUFFIXES)
 """What is read of a folder, beside files such as RC_2006-01 that have none; a file named by itself may have any."""
 BATCH_BYTES: Final = 256 << 20
+
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 HOME: Final = ".corpusmith"
 """What makes a folder a home."""
@@ -61,7 +64,7 @@ def read(
     elif path.is_file():
         frames = _reader(path)(path, skip, options, notes)
     elif path.is_dir() or is_hub_id(str(source)):
-        frames = read_dataset(str(source), skip, options, notes)
+        frames = read_dataset(pinned(str(source)), skip, options, notes)
     else:
         raise SourceError(
             f"no file, folder or dataset {str(source)!r}: expected a dump (.zst .bz2 .gz .ndjson), a table "
@@ -152,6 +155,38 @@ def may_be_source(path: Path) -> bool:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith((".", "_"))
+
+
+def pinned(source: str) -> str:
+    """A Hub dataset with the commit that it stands for, ``owner/name@commit``; any other source as it is.
+
+    Asked once in a process, so that what decides a key is what is read. Raises SourceError: the Hub does not say.
+    """
+    if Path(source).expanduser().exists() or not is_hub_id(source):
+        return source
+    name, _, revision = source.partition("@")
+    return source if COMMIT.fullmatch(revision) else f"{name}@{_commit_once(source)}"
+
+
+def commit_now(source: str) -> str:
+    """The commit that a Hub dataset, ``owner/name`` or ``owner/name@revision``, stands for at this moment.
+
+    Raises SourceError: the Hub is out of reach, or knows no such dataset.
+    """
+    from huggingface_hub import HfApi
+
+    name, _, revision = source.partition("@")
+    try:
+        return str(HfApi().dataset_info(name, revision=revision or None).sha)
+    except Exception as error:  # of the Hub, of HTTP, of the network
+        first_line = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise SourceError(
+            f"the Hub does not say which commit of {source!r} is current ({first_line}). "
+            f"Go online, or name the commit: {name}@<40 digits>; if it is meant for a path, nothing lies there"
+        ) from error
+
+
+_commit_once = functools.cache(commit_now)
 
 
 def is_hub_id(source: str) -> bool:

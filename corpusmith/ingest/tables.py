@@ -77,7 +77,8 @@ def read_parquet(path: Path, skip: int, options: Options, notes: Notes) -> Itera
 
 
 def read_dataset(name: str, skip: int, options: Options, notes: Notes) -> Iterator[pl.DataFrame]:
-    """Frames of records.SCHEMA, one row for each row of a Hugging Face dataset: an id, or a folder of save_to_disk.
+    """Frames of records.SCHEMA, one row for each row of a Hugging Face dataset: ``id@commit``, or a folder of
+    save_to_disk.
 
     Of a dataset with splits it is the train split, or the first; it is streamed, not downloaded as a whole. Raises
     SourceError for a column of another type than it should have.
@@ -88,7 +89,8 @@ def read_dataset(name: str, skip: int, options: Options, notes: Notes) -> Iterat
         if is_saved_dataset(Path(name)):
             found: Any = datasets.load_from_disk(name)
         else:
-            found = datasets.load_dataset(name, streaming=True)
+            name, _, commit = name.partition("@")
+            found = datasets.load_dataset(name, revision=commit, streaming=True)
     except Exception as error:  # datasets raises what its back-ends raise
         raise SourceError(f"cannot open the dataset {name!r}: {type(error).__name__}: {error}") from error
     if isinstance(found, dict):

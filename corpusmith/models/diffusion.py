@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from corpusmith.errors import ModelError
-from corpusmith.models.catalog import DIFFUSION, Entry, Role
+from corpusmith.models.catalog import CATALOG, DIFFUSION, Entry, Role
 from corpusmith.models.loading import explained, folder_of, hardware, name_in_cache, revision_of
 from corpusmith.models.preflight import pipeline_class, preflight
 
@@ -81,7 +80,8 @@ def load(entry: Entry, role: Role | None = None) -> Loaded:
         pipeline = _opener(entry, role).from_pretrained(folder, variant=entry.variant, **_absent(folder), **options)
     if role in (None, entry.role) and type(pipeline).__name__ != entry.pipeline:
         raise ModelError(f"{entry.name}: the catalog says {entry.pipeline}, {folder} is a {type(pipeline).__name__}")
-    return Loaded(entry, configured(pipeline, entry, device), revision, device, dtype, connected=_connected(folder))
+    connected = _connected(folder, entry)
+    return Loaded(entry, configured(pipeline, entry, device), revision, device, dtype, connected=connected)
 
 
 def configured(pipeline: Any, entry: Entry, device: str) -> Any:
@@ -149,14 +149,21 @@ def _downloaded(entry: Entry, revision: str) -> Path:
     return Path(DiffusionPipeline.download(entry.repository, revision=revision, **options))
 
 
-def _connected(folder: Path) -> tuple[tuple[str, str], ...]:
-    """The repositories that a decoder's card names, each with its commit."""
-    if not (folder / "README.md").is_file():
-        return ()
-    from huggingface_hub import ModelCard
+def _connected(folder: Path, entry: Entry) -> tuple[tuple[str, str], ...]:
+    """The repositories that a decoder's card names, each with its commit.
 
-    card = ModelCard.load(folder / "README.md", ignore_metadata_errors=True).data
-    named: Iterable[str] = (name for key in CONNECTED for name in getattr(card, key, None) or ())
+    Raises ModelError: the catalog does not name them, so that their commits would not be part of the key.
+    """
+    named: tuple[str, ...] = ()
+    if (folder / "README.md").is_file():
+        from huggingface_hub import ModelCard
+
+        card = ModelCard.load(folder / "README.md", ignore_metadata_errors=True).data
+        named = tuple(name for key in CONNECTED for name in getattr(card, key, None) or ())
+    if set(named) - set(entry.connected):
+        raise ModelError(
+            f"{entry.name}: its card names {', '.join(named)}, to be loaded along: say so under connected in {CATALOG}"
+        )
     return tuple((name, revision_of(name)) for name in named)
 
 

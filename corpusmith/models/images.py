@@ -102,7 +102,9 @@ class Generator:
     def settings(self) -> dict[str, Any]:
         """What decides an image besides prompt and seed."""
         entry = self.entry
+        connected = {name: loading.revision_of(name) for name in entry.connected}
         return {
+            **({"connected": connected} if connected else {}),
             "variant": entry.variant,
             "pipeline": entry.pipeline,
             "size": entry.size,

@@ -103,6 +103,13 @@ def produce(
     return keyed.join(finished, on=KEY, how="inner", maintain_order="left")
 
 
+def with_failed(made: pl.LazyFrame, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
+    """What ``produce`` made of a plan, and after it the rows that failed: with their key, and null in what was made."""
+    asked = pl.concat([plan, keys_of(plan, maker).to_frame().lazy()], how="horizontal")
+    failed = asked.join(made.select(KEY), on=KEY, how="anti", maintain_order="left")
+    return pl.concat([made, failed], how="diagonal")
+
+
 def shelf_of(maker: Maker, ledger: Ledger) -> Shelf:
     """Where the ledger keeps what this maker made: key, the columns it makes, rows in the batch that they rode in."""
     return ledger.shelf(maker.name, maker.fingerprint, _stored(maker))

@@ -1,13 +1,18 @@
 """Which files a corpus is built from."""
 
+import http.server
+import json
+import threading
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
-from assets.reddit.sources import in_inbox, is_demo, sources
+from assets.reddit.sources import digest, in_inbox, is_demo, sources, token
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.errors import SourceError
+from corpusmith.ingest import sources as reading
 
 
 def workshop(home, *source):
@@ -74,3 +79,46 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     Path(f"{tmp_path}/inbox/bad\udcff.zst").write_text("")
     with pytest.raises(SourceError, match=r"bad\\xff\.zst cannot be read as text"):
         sources(workshop(tmp_path))
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub that knows one dataset, at the commit that it is told."""
+    commit = {"sha": "a" * 40}
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            known = self.path.startswith("/api/datasets/owner/name")
+            said = json.dumps({"id": "owner/name", **commit} if known else {"error": "Repository not found"}).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *said):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        reading._commit_once.cache_clear()
+        yield commit
+        server.shutdown()
+    reading._commit_once.cache_clear()
+
+
+def test_a_dataset_of_the_hub_is_another_source_once_its_commit_is(hub):
+    before = digest("owner/name"), token("owner/name"), reading.pinned("owner/name")
+    assert before[2] == f"owner/name@{'a' * 40}"
+    hub["sha"] = "b" * 40
+    assert token("owner/name") == "b" * 40
+    assert digest("owner/name") == before[0]  # what a run began with it ends with
+    reading._commit_once.cache_clear()
+    assert digest("owner/name") != before[0]
+    assert reading.pinned(f"owner/name@{'c' * 40}") == f"owner/name@{'c' * 40}"
+
+
+def test_a_dataset_whose_commit_nobody_says_is_one_line(hub):
+    with pytest.raises(SourceError, match=r"which commit of 'owner/other' is current.*owner/other@<40 digits>"):
+        digest("owner/other")

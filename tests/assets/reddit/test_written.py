@@ -12,18 +12,18 @@ from corpusmith.models.text.rewrite import HouseRewriter
 from corpusmith.models.text.writers import CUT_OFF
 
 
-def test_a_text_that_was_cut_off_is_rejected_for_that_alone_and_judged_by_nobody():
-    texts = ["The bus was late.", "The soup was hot."]
+def test_a_text_that_was_cut_off_or_never_made_is_rejected_for_that_alone_and_judged_by_nobody():
+    texts = ["The bus was late.", "The soup was hot.", "The cat was here."]
     made = pl.DataFrame(
         {
-            "key": ["a" * 32, "b" * 32],
+            "key": ["a" * 32, "b" * 32, "c" * 32],
             "text": texts,
-            "rewrite": ["I am so angry that the bus was late!", CUT_OFF],
-            "source_key": ["s", "t"],
-            "target": ["anger", "joy"],
-            "plan": ["{}", "{}"],
-            **{name: [None, None] for name in ("thread", "subreddit", "author", "language", "cluster")},
-            "created_utc": [1, 2],
+            "rewrite": ["I am so angry that the bus was late!", CUT_OFF, None],
+            "source_key": ["s", "t", "u"],
+            "target": ["anger", "joy", "joy"],
+            "plan": ["{}", "{}", "{}"],
+            **{name: [None] * 3 for name in ("thread", "subreddit", "author", "language", "cluster")},
+            "created_utc": [1, 2, 3],
         },
         schema_overrides=dict.fromkeys(("thread", "subreddit", "author", "language", "cluster"), pl.String),
     )
@@ -37,6 +37,7 @@ def test_a_text_that_was_cut_off_is_rejected_for_that_alone_and_judged_by_nobody
     found = judge_rewrites(rewrites(made, HouseRewriter()), HouseClassifier(), make, settings).collect()
     assert found.filter(pl.col("reasons").list.contains("cut_off"))["source_key"].to_list() == ["t"]
     assert found.filter(source_key="t")["reasons"].to_list() == [["cut_off"]]
+    assert found.filter(source_key="u")["reasons"].to_list() == [["not_made"]]
     assert seen == ["I am so angry that the bus was late!"]
 
 

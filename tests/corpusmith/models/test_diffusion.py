@@ -10,6 +10,7 @@ from corpusmith.errors import ModelError
 from corpusmith.models import loading
 from corpusmith.models.catalog import entry, of_role
 from corpusmith.models.diffusion import load
+from corpusmith.models.images import Generator
 from corpusmith.models.preflight import preflight, weights_fault
 
 SD3 = "StableDiffusion3Pipeline"
@@ -45,6 +46,16 @@ def test_a_card_or_a_measure_makes_no_other_model(unet_folder, tmp_path):
     (folder / "vae" / "metrics.json").write_text("{}")
     loading.revision_of.cache_clear()
     assert loading.revision_of(str(folder)) == before
+
+
+def test_the_commit_of_a_model_that_is_loaded_along_is_part_of_the_key(unet_folder, entry_of, tmp_path):
+    folder = shutil.copytree(unet_folder, tmp_path / "decoder")
+    (folder / "README.md").write_text("---\nprior:\n- house/epsilon\n---\n")
+    with pytest.raises(ModelError, match="its card names house/epsilon, to be loaded along"):
+        load(entry_of(folder))
+    alone, with_prior = entry_of(folder), entry_of(folder, connected=["house/epsilon"])
+    assert load(with_prior).connected == (("house/epsilon", loading.revision_of("house/epsilon")),)
+    assert Generator(alone).fingerprint != Generator(with_prior).fingerprint
 
 
 @pytest.mark.parametrize(
