@@ -13,7 +13,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from benchmarks.tables import CHECKOUT, machine, show, written
+from benchmarks.tables import CHECKOUT, machine, reset_device_peak, show, written
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 # its arguments for the figures of the page, and for a quick look
@@ -56,6 +56,7 @@ def main() -> None:
     print(where, end="\n\n")
     for name in NAMES if "all" in asked.names else dict.fromkeys(asked.names):
         module = import_module(f"benchmarks.{name}")
+        reset_device_peak()
         try:
             for table in module.measure(module.parser().parse_args(arguments(name, asked.small, asked.peers_python))):
                 show(table)

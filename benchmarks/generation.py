@@ -256,7 +256,6 @@ def measure(options: argparse.Namespace) -> Iterator[Measured]:
         rows.append(
             ("GPU busy while producing, %", statistics.mean(busy), "at least 90", met(statistics.mean(busy) >= 90))
         )
-    rows += peak_of_the_device(options.device)
     where = f"{maker.loaded.dtype} on {maker.loaded.device}"
     yield Measured(
         "generation",
@@ -265,15 +264,6 @@ def measure(options: argparse.Namespace) -> Iterator[Measured]:
         ("what", "images/s", "aim", ""),
         rows,
     )
-
-
-def peak_of_the_device(device: str) -> list[tuple[Value, ...]]:
-    """What the GPU held at most, as torch counts it; nothing on a CPU."""
-    if not device.startswith("cuda"):
-        return []
-    import torch
-
-    return [("peak memory of the device, MB", torch.cuda.max_memory_allocated(device) / 1e6, None, None)]
 
 
 def main() -> None:

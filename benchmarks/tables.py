@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,8 +36,9 @@ class Measured:
 
     @property
     def note(self) -> str:
-        """What was measured, and who is missing."""
-        return self.said + "." + (f" Not installed here: {', '.join(self.missing)}." if self.missing else "")
+        """What was measured, who is missing, and on a GPU what it held at most."""
+        missing = f" Not installed here: {', '.join(self.missing)}." if self.missing else ""
+        return f"{self.said}.{missing}{device_peak()}"
 
 
 Measure = Callable[[argparse.Namespace], Iterable[Measured]]
@@ -125,6 +127,20 @@ def accelerators() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())] or ["no GPU"]
+
+
+def device_peak() -> str:
+    """What a GPU held at most since ``reset_device_peak``, as torch counts it; nothing where none was used."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ""
+    return f" Peak memory of the device: {torch.cuda.max_memory_allocated() / 1e6:,.0f} MB."
+
+
+def reset_device_peak() -> None:
+    """Before the next benchmark of this process."""
+    if device_peak():
+        sys.modules["torch"].cuda.reset_peak_memory_stats()
 
 
 def installed(name: str) -> str | None:

@@ -53,8 +53,8 @@ class Entry(_Frozen):
     commit when it is loaded. connected: repositories that are loaded along, as its card says. pipeline: the diffusers
     pipeline that opens it in its role, or the Auto class of transformers. size: the native edge in pixels. arguments:
     more arguments of the pipeline's call. batch: rows that go through the model together. vram_gb: what it takes at
-    that batch as configured, in 10^9 bytes; *approximate*, not measured here. edit: of an inpaint entry, how the edit is
-    made. unsupported: why not, and what to use instead.
+    that batch as configured, in 10^9 bytes; *approximate*, not measured here. edit: of an inpaint entry, how the edit
+    is made. unsupported: why not, and what to use instead.
     """
 
     name: str
