@@ -38,12 +38,12 @@ def reasons(table: pl.LazyFrame) -> str:
     return _bars({reason: [(rows, REJECTED)] for reason, rows in ordered}) if ordered else ""
 
 
-def fates(images: pl.LazyFrame) -> str:
-    """Bars: kept and rejected images of each generator."""
-    counted = images.group_by("generator", "verdict").len().collect()
-    rows = {(generator, verdict): n for generator, verdict, n in counted.rows()}
+def fates(images: pl.LazyFrame, maker: str = "generator") -> str:
+    """Bars: kept and rejected images of each maker."""
+    counted = images.group_by(maker, "verdict").len().collect()
+    rows = {(name, verdict): n for name, verdict, n in counted.rows()}
     shades = {"kept": PLAIN, "rejected": REJECTED}
-    names = counted["generator"].unique().sort()
+    names = counted[maker].unique().sort()
     return _bars({name: [(rows.get((name, fate), 0), shades[fate]) for fate in shades] for name in names}, shades)
 
 
@@ -110,20 +110,21 @@ def confusion_matrix(table: pl.LazyFrame) -> str:
     return _svg(width, top, parts) if parts else ""
 
 
-def contact_sheet(images: pl.LazyFrame) -> str:
-    """The first images of each emotion, small."""
-    made = images.select("key", "emotion", "image_sha256").drop_nulls("image_sha256").collect()
-    shown = made.group_by("emotion", maintain_order=True).head(SHEET_COLUMNS)["key"]
-    first = images.filter(pl.col("key").is_in(shown.implode())).select("emotion", "image").collect()
+def contact_sheet(images: pl.LazyFrame, label: str = "emotion", key: str = "key") -> str:
+    """The first images of each label, small."""
+    images = images.select(key=key, label=label, image="image", image_sha256="image_sha256")
+    made = images.select("key", "label", "image_sha256").drop_nulls("image_sha256").collect()
+    shown = made.group_by("label", maintain_order=True).head(SHEET_COLUMNS)["key"]
+    first = images.filter(pl.col("key").is_in(shown.implode())).select("label", "image").collect()
     parts: list[str] = []
-    for row, ((emotion,), part) in enumerate(first.group_by("emotion", maintain_order=True)):
+    for row, ((said,), part) in enumerate(first.group_by("label", maintain_order=True)):
         y = row * (THUMBNAIL + 4)
-        parts.append(_text(LEFT - 8, y + THUMBNAIL / 2, str(emotion), "end"))
+        parts.append(_text(LEFT - 8, y + THUMBNAIL / 2, str(said).removeprefix("house/"), "end"))
         for column, image in enumerate(part["image"].struct.field("bytes")):
             source = base64.b64encode(thumbnail(image) or b"").decode()
             size = f'x="{LEFT + column * (THUMBNAIL + 4)}" y="{y}" width="{THUMBNAIL}" height="{THUMBNAIL}"'
             parts.append(f'<image {size} href="data:image/webp;base64,{source}"/>')
-    rows = first["emotion"].n_unique()
+    rows = first["label"].n_unique()
     return _svg(LEFT + SHEET_COLUMNS * (THUMBNAIL + 4), rows * (THUMBNAIL + 4), parts) if parts else ""
 
 

@@ -182,6 +182,108 @@ PORTRAITS_REJECTED: Final[dict[str, Column]] = {
 """Images of rejected rows stay in the ledger unless the release asks for them."""
 
 
+TURN: Final = pl.Struct(
+    {
+        "key": TEXT,
+        "image": IMAGE,
+        "image_sha256": TEXT,
+        "mask": IMAGE,
+        "operation": TEXT,
+        "prompt": TEXT,
+        "name": TEXT,
+        "thing": TEXT,
+        "colour": TEXT,
+        "editor": TEXT,
+        "model": TEXT,
+        "revision": TEXT,
+        "seed": NUMBER,
+        "strength": pl.Float64(),
+        "steps": WHOLE,
+        "guidance": PROBABILITY,
+        "batch": WHOLE,
+        "made_on": TEXT,
+        "area": PROBABILITY,
+        "leak": PROBABILITY,
+        "change": PROBABILITY,
+        "distance": PROBABILITY,
+        "match": PROBABILITY,
+        "nearer": PROBABILITY,
+        "plan": TEXT,
+        "fingerprint": TEXT,
+    }
+)
+"""One edit: the image after it, its region, what was asked of whom, and what the judge saw. name: what was there;
+thing, colour: what is asked for; area: share of the image; leak, change: grey levels (corpusmith.models.editor)."""
+
+DROPPED: Final = pl.Struct(
+    {"key": TEXT, "operation": TEXT, "prompt": TEXT, "editor": TEXT, "area": PROBABILITY, "reasons": pl.List(TEXT)}
+)
+
+CHAIN: Final[dict[str, Column]] = {
+    **KEY,
+    "kind": Column(TEXT, "What was edited: real (a photograph), drawn, or generated.", GENERATED),
+    "editor": Column(TEXT, "Who made the last edit, by its name in the catalog of models.", GENERATED),
+    "operation": Column(TEXT, "What the last edit did: add, remove or change.", GENERATED),
+    "scene": Column(TEXT, "Which image was edited; chains of one scene are in one split.", GENERATED),
+    "caption": Column(TEXT, "What the scene is said to show, where something says it."),
+    "source": Column(TEXT, "Where a photograph comes from."),
+    "licence": Column(TEXT, "The licence of the scene, where its source has one."),
+    "width": Column(WHOLE, "Width of all images and masks of the row, in pixels.", GENERATED),
+    "height": Column(WHOLE, "Their height.", GENERATED),
+    "plan": Column(TEXT, "What the last editor was given, as JSON; it and the fingerprint decide the key.", GENERATED),
+    "fingerprint": Column(TEXT, "What made the last edit, as name:model@revision+settings.", GENERATED),
+    "split": Column(TEXT, "train, validation or test; bases that look alike are in one.", GENERATED),
+}
+
+EDITS: Final[dict[str, Column]] = {
+    **CHAIN,
+    "image": Column(IMAGE, "The image after the last edit.", GENERATED),
+    "image_sha256": Column(TEXT, "SHA-256 of its bytes.", GENERATED),
+    "mask": Column(
+        IMAGE, "Who made each pixel: 0 nobody, else the number of the editor; later over earlier.", GENERATED
+    ),
+    "mask_sha256": Column(TEXT, "SHA-256 of its bytes.", GENERATED),
+    "base": Column(IMAGE, "The image before the first edit.", GENERATED),
+    "base_sha256": Column(TEXT, "SHA-256 of its bytes.", GENERATED),
+    "turn_count": Column(COUNT, "How many edits were made, one after the other.", GENERATED),
+    "editors": Column(pl.List(TEXT), "Who made the edits, in their order.", GENERATED),
+    "operations": Column(pl.List(TEXT), "What the edits did, in their order.", GENERATED),
+    "leak": Column(
+        PROBABILITY, "The most that an editor changed outside its region, in grey levels; put back.", GENERATED
+    ),
+    "turns": Column(
+        pl.List(TURN), "The edits: image after each, region, prompt, editor, settings, verdict.", GENERATED
+    ),
+    "dropped": Column(pl.List(DROPPED), "Later edits of the chain that were not fit, with reasons.", GENERATED),
+}
+
+EDITS_REJECTED: Final[dict[str, Column]] = {
+    **{name: column._replace(required=()) for name, column in CHAIN.items() if name != "split"},
+    **KEY,
+    "kind": CHAIN["kind"],
+    "scene": CHAIN["scene"],
+    "plan": CHAIN["plan"],
+    "fingerprint": CHAIN["fingerprint"],
+    "turn": Column(COUNT, "Which edit of its chain it is; null: the scene itself."),
+    "prompt": Column(TEXT, "What its editor was asked for."),
+    **{
+        name: Column(PROBABILITY, sentence)
+        for name, sentence in {
+            "area": "Of its region, as a share of the image.",
+            "leak": "What the editor changed outside its region, in grey levels.",
+            "change": "Mean absolute difference within the region, in grey levels.",
+            "distance": "Cosine distance of what the embedder sees before and after.",
+            "match": "Probability, by the judge, that what was asked for is there.",
+            "nearer": "By how much closer to its prompt the embedder sees the image than before.",
+        }.items()
+    },
+    "image_sha256": Column(TEXT, "SHA-256 of the image that was rejected, where there is one."),
+    "reasons": Column(pl.List(TEXT), "Why the edit was rejected, as codes.", GENERATED),
+    "dropped": EDITS["dropped"],
+}
+"""A row for each scene of which no edit is fit: the first unfit edit, or the scene itself, where there is none."""
+
+
 def schema(columns: dict[str, Column]) -> pl.Schema:
     """The polars schema of a table."""
     return pl.Schema({name: column.dtype for name, column in columns.items()})

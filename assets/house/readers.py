@@ -23,6 +23,7 @@ SEEDS: Final = {
     "expression-vit": 2_000_000,
     "object": 3_000_000,
     "clip": 4_000_000,
+    "regions": 5_000_000,
     "held-out": 9_000_000,
 }
 """The first seed of each model's drawings, a million for each: those of the generators lie below, so that no reader

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
 from typing import Any, Final
@@ -101,24 +101,7 @@ class Generator:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides an image besides prompt and seed."""
-        entry = self.entry
-        connected = {name: loading.revision_of(name) for name in entry.connected}
-        return {
-            **({"connected": connected} if connected else {}),
-            "variant": entry.variant,
-            "pipeline": entry.pipeline,
-            "size": entry.size,
-            "steps": entry.steps,
-            "guidance": entry.guidance,
-            "negative_prompt": entry.negative_prompt,
-            "arguments": entry.arguments,
-            "scheduler": entry.scheduler.model_dump() if entry.scheduler else None,
-            "vae_tiling": entry.vae_tiling,
-            "compile": entry.compile,
-            "attention_backend": entry.attention_backend,
-            "dtype": runs_on(entry)[1],
-            "version": VERSION,
-        }
+        return {**decides(self.entry), "version": VERSION}
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -153,19 +136,13 @@ class Generator:
 
         Raises UnusableError on a bad row.
         """
-        asked = [(row["key"], row["prompt"], row["batch"]) for row in rows.to_pylist()]
-        parts: list[tuple[list[str], list[str]]] = []
-        for size in sorted({size for *_, size in asked}):
-            alike = [(key, prompt) for key, prompt, shape in asked if shape == size]
-            for start in range(0, len(alike), size):
-                part = alike[start : start + size]
-                padded = part + part[-1:] * (size - len(part))
-                parts.append(([key for key, _ in padded], [prompt for _, prompt in padded]))
-        made = self._drawn(parts)
+        asked = rows.to_pylist()
+        parts = in_recorded_batches(asked)
+        made = self._drawn(([row["key"] for row in part], [row["prompt"] for row in part]) for part in parts)
         for result in made.values():
             if isinstance(result, UnusableError):
                 raise result
-        return pa.RecordBatch.from_pylist([made[key] for key, *_ in asked], schema=self.schema)
+        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
 
     def _drawn(self, parts: Iterable[tuple[list[str], list[str]]]) -> dict[str, Row | UnusableError]:
         """What became of each key; one part is encoded while the next is drawn."""
@@ -175,7 +152,7 @@ class Generator:
             pixels, hidden = self._pixels(part, prompts)
             made_on = machine(self.loaded.device).sentence(self.loaded.dtype)
             for key, seed, image, hid in zip(part, seeds(part), pixels, hidden, strict=True):
-                waiting.append(_encoders().submit(_row, key, int(seed), image, hid, len(part), made_on))
+                waiting.append(encoders().submit(_row, key, int(seed), image, hid, len(part), made_on))
             keys += part
         return dict(zip(keys, (future.result() for future in waiting), strict=True))
 
@@ -259,8 +236,42 @@ class Generator:
         return {name: tensor for name, tensor in named if name and name.startswith("negative") and tensor is not None}
 
 
+def decides(entry: Entry) -> dict[str, Any]:
+    """All of an entry that reaches a pixel: the settings of a diffusion pipeline in a fingerprint."""
+    connected = {name: loading.revision_of(name) for name in entry.connected}
+    return {
+        **({"connected": connected} if connected else {}),
+        "variant": entry.variant,
+        "pipeline": entry.pipeline,
+        "size": entry.size,
+        "steps": entry.steps,
+        "guidance": entry.guidance,
+        "negative_prompt": entry.negative_prompt,
+        "arguments": entry.arguments,
+        "scheduler": entry.scheduler.model_dump() if entry.scheduler else None,
+        "vae_tiling": entry.vae_tiling,
+        "compile": entry.compile,
+        "attention_backend": entry.attention_backend,
+        "dtype": runs_on(entry)[1],
+    }
+
+
+def in_recorded_batches(rows: Sequence[Row], alike: Callable[[Row], Any] = lambda row: None) -> list[list[Row]]:
+    """Rows in batches of the ``batch`` that each states, of rows that are ``alike``; the last stands in for mates."""
+    by_shape: dict[tuple[int, Any], list[Row]] = {}
+    for row in rows:
+        by_shape.setdefault((row["batch"], alike(row)), []).append(row)
+    parts = []
+    for (size, _), same in by_shape.items():
+        for start in range(0, len(same), size):
+            part = same[start : start + size]
+            parts.append(part + part[-1:] * (size - len(part)))
+    return parts
+
+
 @cache
-def _encoders() -> ThreadPoolExecutor:
+def encoders() -> ThreadPoolExecutor:
+    """Threads that turn pixels into PNG while a model draws the next ones."""
     return ThreadPoolExecutor(os.cpu_count(), "png")
 
 

@@ -47,8 +47,9 @@ class CardText:
     columns: a sentence for each column. reasons: a sentence for each reason's code.
     asked, seen: the columns of what a maker was asked for, and of what the judges saw (none: the label).
     group: the column of what several origins were given alike: a line of the contact sheet. measures: number columns
-    whose spread is drawn. boards: the tasks of the scores that are leaderboards. label_columns: other columns that hold
-    one of a few words, with these in order.
+    whose spread is drawn. boards: the tasks of the scores that are leaderboards. strips: the columns of
+    an image and of what followed it, a list of structs with image and mask: shown side by side. label_columns: other
+    columns that hold one of a few words, with these in order.
     """
 
     title: str
@@ -74,6 +75,7 @@ class CardText:
     group: str | None = None
     measures: tuple[str, ...] = ()
     boards: tuple[Board, ...] = ()
+    strips: tuple[str, str] | None = None
     label_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

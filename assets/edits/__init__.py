@@ -1,0 +1,1 @@
+"""The corpus of multi-turn diffusion edits: which model painted which pixel."""

@@ -1,0 +1,47 @@
+"""The edits corpus as one value: what it is made of, what must hold of it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from assets.corpus import Content, Corpus
+from assets.edits import card, makers, rows, sources
+from assets.edits.preview import preview
+from assets.edits.remake import remaker
+from assets.edits.settings import Edits
+from assets.resources import Workshop
+from validation.edits import SUITE
+
+
+def content(workshop: Workshop, scenes: pl.LazyFrame, turns: pl.LazyFrame, curated: pl.LazyFrame) -> Content:
+    """The chains of fit edits, and the scenes without one."""
+    editors = workshop.settings.edits.editors
+    return Content(
+        rows.released(scenes, turns, curated, editors), rows.rejected(scenes, turns, curated), rows.made(scenes)
+    )
+
+
+def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
+    """Who draws, finds, edits and judges."""
+    return {maker.fingerprint: maker.provenance for maker in makers.all_of(workshop.settings.edits)}
+
+
+CORPUS = Corpus(
+    name="edits",
+    settings=Edits,
+    graph="assets.edits.graph",
+    tables=("scenes", "turns", "curated"),
+    content=content,
+    scores=("segmentation_scores",),
+    suite=SUITE,
+    card=lambda workshop: card.card(workshop.settings.edits),
+    remaker=remaker,
+    preview=preview,
+    makers=provenance,
+    sources=sources.described,
+    inputs=sources.inputs,
+    ready=sources.ready,
+)

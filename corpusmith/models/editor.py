@@ -1,0 +1,309 @@
+"""The maker of edits: a region of an image painted anew by an inpainting pipeline, and nothing outside it changed."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from corpusmith.curate import masks
+from corpusmith.hardware import machine
+from corpusmith.models import loading
+from corpusmith.models.catalog import Entry
+from corpusmith.models.diffusion import Loaded, load, runs_on, supported
+from corpusmith.models.images import AHEAD, UnusableError, decides, encoders, in_recorded_batches, png
+from corpusmith.models.perceivers.opening import opened
+from corpusmith.work.plan import fingerprint, seeds
+
+VERSION: Final = 1  # of how edits are made and stored: raise it when that changes
+CONTEXT: Final = 1.4  # side of the crop that an editor sees, as a multiple of the region's longer side
+
+EDITED: Final = pa.schema(
+    [
+        pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
+        pa.field("image_sha256", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("leak", pa.float32()),
+        pa.field("seed", pa.int64()),
+        pa.field("batch", pa.int32()),
+        pa.field("made_on", pa.string()),
+    ]
+)
+"""image: PNG, the image before with the region painted anew; every other pixel is that of the image before.
+leak: by how much the editor itself changed what it was to leave alone, mean absolute difference in grey levels over the
+pixels of its crop outside the region. batch, made_on: as of IMAGES (corpusmith.models.images)."""
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of an image around a region, as its editor is given it.
+
+    image (h, w, 3) uint8 and mask (h, w): the whole. left, top, side: the square in pixels of the image; it may reach
+    beyond it. seen (size, size, 3) uint8 and region (size, size): the square at the editor's own size.
+    """
+
+    image: Pixels
+    mask: Mask
+    left: int
+    top: int
+    side: int
+    seen: Pixels
+    region: Mask
+
+
+class Editor:
+    """Paints the region of each row anew with an inpainting model of the catalog, loaded on the first batch.
+
+    Rows are plans of key and inputs, with ``image_before`` (encoded) and ``mask``, a PNG of its size. The model sees a
+    crop around the region at its own size, so that an image of any size can be edited; the result is pasted back within
+    the region alone. A sample depends on its key (the seed), and in the last bit on how many rows went
+    through the model with it: ``remake`` makes it again in that shape. A row without text, whose mask is empty or of
+    another size, or whose result is black, not a number or of another size fails alone (UnusableError).
+    """
+
+    inputs = ("before", "region", "operation", "prompt", "strength")
+    carried = ("image_before", "mask")
+    schema = EDITED
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.name = entry.name.replace("/", "-")
+        self.batch_rows = entry.batch * AHEAD
+        self._kept: dict[str, Row | UnusableError] = {}
+
+    @cached_property
+    def revision(self) -> str:
+        """The commit of the model, or the hash of its folder's files; loads no weights."""
+        return loading.revision_of(self.entry.repository, self.entry.revision, self.entry.variant)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Model, revision and all settings that reach a pixel."""
+        return fingerprint("edits", self.entry.repository, self.revision, self.settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides an edit besides the row."""
+        return {**decides(self.entry), "context": CONTEXT, "version": VERSION}
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The same for people, with licence, device, and, once it is loaded, libraries."""
+        known = {"editor": self.entry.name, "model": self.entry.repository, "revision": self.revision}
+        ran = self.loaded.provenance if "loaded" in self.__dict__ else {"device": runs_on(self.entry)[0]}
+        return {**known, **self.settings, "licence": self.entry.licence, "edit": self.entry.edit, **ran}
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The pipeline. Raises ModelError (corpusmith.models.preflight)."""
+        return load(self.entry, "inpaint")
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """One edit for each row, ``entry.batch`` of one strength at a time; raises UnusableError on a bad row."""
+        asked = rows.to_pylist()
+        made = {row["key"]: self._kept.pop(row["key"]) for row in asked if row["key"] in self._kept}
+        todo = sorted((row for row in asked if row["key"] not in made), key=lambda row: float(row["strength"]))
+        alike = [list(rows) for _, rows in groupby(todo, key=lambda row: float(row["strength"]))]
+        size = self.entry.batch
+        made |= self._edited([part[start : start + size] for part in alike for start in range(0, len(part), size)])
+        failures = [result for result in made.values() if isinstance(result, UnusableError)]
+        if failures:
+            if len(asked) > 1:  # the batch will be split: its other rows are not made again
+                self._kept |= made
+            raise failures[0]
+        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
+
+    def remake(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The edits of rows with their recorded ``batch`` anew, each in that shape: its mates are other rows.
+
+        Raises UnusableError on a bad row.
+        """
+        asked = rows.to_pylist()
+        made = self._edited(in_recorded_batches(asked, lambda row: float(row["strength"])))
+        for result in made.values():
+            if isinstance(result, UnusableError):
+                raise result
+        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
+
+    def _edited(self, parts: Sequence[Sequence[Row]]) -> dict[str, Row | UnusableError]:
+        """What became of each key; one part is pasted and encoded while the next is painted."""
+        made: dict[str, Row | UnusableError] = {}
+        waiting: dict[str, Future[Row | UnusableError]] = {}
+        for part in parts:
+            crops = {row["key"]: _cropped(row, int(self.entry.size or 0)) for row in part}
+            made |= {key: crop for key, crop in crops.items() if isinstance(crop, UnusableError)}
+            fit = [(row, crop) for row in part if isinstance(crop := crops[row["key"]], Crop)]
+            if not fit:
+                continue
+            painted, hidden = self._painted([row for row, _ in fit], [crop for _, crop in fit])
+            made_on = machine(self.loaded.device).sentence(self.loaded.dtype)
+            for (row, crop), image, hid in zip(fit, painted, hidden, strict=True):
+                said = {"seed": int(seeds([row["key"]])[0]), "batch": len(fit), "made_on": made_on}
+                waiting[row["key"]] = encoders().submit(_pasted, row["key"], crop, image, hid, said)
+        return made | {key: future.result() for key, future in waiting.items()}
+
+    def _painted(self, rows: Sequence[Row], crops: Sequence[Crop]) -> tuple[Sequence[Any], Sequence[bool]]:
+        """One pass of the pipeline: pixels (size, size, 3) in [0, 1] of each, and which its safety checker hid."""
+        import torch
+        from PIL import Image
+
+        entry, pipeline = self.entry, self.loaded.pipeline
+        takes = inspect.signature(pipeline.__call__).parameters
+        words: dict[str, Any] = {"prompt": [row["prompt"] for row in rows]}
+        if entry.negative_prompt is not None:
+            words["negative_prompt"] = [entry.negative_prompt] * len(rows)
+        asked = {
+            **words,
+            "image": [Image.fromarray(crop.seen) for crop in crops],
+            "mask_image": [Image.fromarray(crop.region) for crop in crops],
+            "height": entry.size,
+            "width": entry.size,
+            "num_inference_steps": entry.steps,
+            "guidance_scale": entry.guidance,
+            "strength": float(rows[0]["strength"]),
+            **entry.arguments,
+            "generator": [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds([r["key"] for r in rows])],
+            "output_type": "np",
+        }
+        if entry.edit == "masked denoising" and type(pipeline).__name__ not in supported("inpaint"):
+            asked |= masked_denoising(pipeline, crops, asked["generator"])
+        known = {name: value for name, value in asked.items() if value is not None and name in takes}
+        with torch.inference_mode():
+            output = pipeline(**known)
+        hidden = getattr(output, "nsfw_content_detected", None)
+        return list(output.images), hidden if isinstance(hidden, list) else [False] * len(rows)
+
+
+def masked_denoising(pipeline: Any, crops: Sequence[Crop], generators: Sequence[Any]) -> dict[str, Any]:
+    """What makes a text-to-image pipeline paint a region: the arguments of its call.
+
+    After each step the latents outside the region are those of the original with the noise of the next step (RePaint,
+    Lugmayr et al. 2022, arXiv 2201.09865, equation 8, without its resampling).
+    """
+    import torch
+    from diffusers.image_processor import VaeImageProcessor
+
+    vae, scheduler = pipeline.vae, pipeline.scheduler
+    pixels = VaeImageProcessor().preprocess(np.stack([crop.seen for crop in crops]).astype(np.float32) / 255)
+    with torch.inference_mode():
+        coded = vae.encode(pixels.to(vae.device, vae.dtype))
+        clean = coded.latent_dist.mode() if hasattr(coded, "latent_dist") else coded.latents
+        clean = (clean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor
+    regions = torch.from_numpy(np.stack([crop.region for crop in crops]).astype(np.float32))[:, None]
+    inside = torch.nn.functional.adaptive_max_pool2d(regions, clean.shape[-2:]).to(clean)
+    drawn = [torch.randn(clean.shape[1:], generator=generator) for generator in generators]
+    noise = torch.stack(drawn).to(clean)
+
+    def put_back(_: Any, step: int, __: Any, given: dict[str, Any]) -> dict[str, Any]:
+        later = scheduler.timesteps[step + 1 : step + 2]
+        outside = scheduler.add_noise(clean, noise, later.expand(len(clean))) if len(later) else clean
+        return {"latents": inside * given["latents"] + (1 - inside) * outside.to(given["latents"])}
+
+    return {"callback_on_step_end": put_back, "callback_on_step_end_tensor_inputs": ["latents"]}
+
+
+def square_around(mask: Mask) -> tuple[int, int, int]:
+    """The square that is seen of an image when a region of it is edited or judged: left, top, side, in pixels.
+
+    CONTEXT times the region's longer side, so that what is painted fills what an editor paints, but no more than the
+    image's longer side; moved into the image as far as it goes.
+    """
+    height, width = mask.shape
+    box = masks.box(mask)
+    assert box is not None
+    left, top, right, bottom = box
+    side = min(round(CONTEXT * max(right - left, bottom - top)), max(width, height))
+    return _start(left, right, side, width), _start(top, bottom, side, height), side
+
+
+def _start(low: int, high: int, side: int, whole: int) -> int:
+    if side >= whole:
+        return (whole - side) // 2
+    return min(max((low + high - side) // 2, 0), whole - side)
+
+
+def _cropped(row: Row, size: int) -> Crop | UnusableError:
+    """What the editor is shown of a row."""
+    from PIL import Image
+
+    key = row["key"]
+    if not (row["prompt"] or "").strip():
+        return UnusableError(f"{key}: the prompt has no text")
+    try:
+        [picture] = opened(pa.array([row["image_before"]], EDITED.field("image").type))
+        mask = masks.opened(row["mask"]) > 0
+    except (ValueError, TypeError) as error:
+        return UnusableError(f"{key}: {error}")
+    image = np.asarray(picture)
+    if mask.shape != image.shape[:2]:
+        sizes = [f"{shape[1]}×{shape[0]}" for shape in (mask.shape, image.shape)]
+        return UnusableError(f"{key}: the mask has {sizes[0]} pixels, its image {sizes[1]}")
+    if not mask.any():
+        return UnusableError(f"{key}: the mask is empty: there is no region to edit")
+    left, top, side = square_around(mask)
+    seen = Image.fromarray(_square(image, left, top, side, "edge"))
+    region = Image.fromarray(_square(mask.astype(np.uint8) * 255, left, top, side, "constant"))
+    shown = seen if side == size else seen.resize((size, size), Image.Resampling.LANCZOS)
+    marked = region if side == size else region.resize((size, size), Image.Resampling.BOX)
+    return Crop(image, mask, left, top, side, np.asarray(shown), np.asarray(marked) > 0)
+
+
+def _square(pixels: Any, left: int, top: int, side: int, mode: Any) -> Any:
+    """The part of an image in a square, which is padded where it reaches beyond."""
+    height, width = pixels.shape[:2]
+    inside = pixels[max(top, 0) : top + side, max(left, 0) : left + side]
+    around = [(max(-top, 0), max(top + side - height, 0)), (max(-left, 0), max(left + side - width, 0))]
+    return np.pad(inside, around + [(0, 0)] * (pixels.ndim - 2), mode=mode)
+
+
+def _pasted(key: str, crop: Crop, painted: Any, hidden: bool, said: Row) -> Row | UnusableError:
+    """The image with what was painted in its region, and what the editor changed besides."""
+    from PIL import Image
+
+    painted = np.asarray(painted)
+    if painted.shape != crop.seen.shape:
+        return UnusableError(
+            f"{key}: the editor returned {painted.shape[1]}×{painted.shape[0]} pixels, expected "
+            f"{crop.seen.shape[1]}×{crop.seen.shape[0]}: its size in the catalog is not one that it draws"
+        )
+    if not np.isfinite(painted).all():
+        return UnusableError(
+            f"{key}: the image is not a number: the model overflows, try the dtype bfloat16 or float32"
+        )
+    if hidden or not painted.any():
+        return UnusableError(f"{key}: the image is black: the safety checker of the model hid it")
+    whole = (painted * 255).round().astype(np.uint8)
+    left_alone = ~crop.region
+    changed = np.abs(whole.astype(np.int16) - crop.seen)[left_alone]
+    back = whole if crop.side == len(whole) else _resized(whole, crop.side)
+    image = crop.image.copy()
+    rows, columns = np.nonzero(crop.mask)
+    image[rows, columns] = back[rows - crop.top, columns - crop.left]
+    encoded = png(image)
+    return {
+        "image": {"bytes": encoded, "path": f"{key}.png"},
+        "image_sha256": hashlib.sha256(encoded).hexdigest(),
+        "width": Image.fromarray(image).width,
+        "height": len(image),
+        "leak": float(changed.mean()) if left_alone.any() else 0.0,
+        **said,
+    }
+
+
+def _resized(pixels: Pixels, side: int) -> Pixels:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS))
