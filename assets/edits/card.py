@@ -99,7 +99,6 @@ CARD: Final = CardText(
         "models do.",
     ),
     origin="kind",
-    asked="operation",
     label_columns={"operation": ("add", "remove", "change"), "kind": KINDS},
     measures=("leak",),
     strips=("base", "turns"),
@@ -110,30 +109,36 @@ CARD: Final = CardText(
             "How well its masks agree with those that drawings know, before they are widened; one not found is 0.",
             {"iou": "intersection over union, mean over things", "boundary_iou": "the same near contours"},
             ("iou",),
+            ranked=False,
         ),
         Board(
             scoring.YIELD,
             "Yield of the editors",
             "Which share of its edits is fit: what happened and is as it was asked for.",
             {"kept": "share of the edits that were judged by themselves"},
+            ranked=False,
         ),
         Board(
             scoring.LOCALISATION,
             "Which pixels were edited",
             "Segmenters trained on the train split, measured on the test split; two classes.",
             METRICS,
+            ranked=False,
         ),
         Board(
             scoring.ATTRIBUTION,
             "Who edited which pixel",
             "The same with a class for each editor and one for nobody.",
-            METRICS,
+            METRICS | {"iou": "of each editor"},
+            ("iou",),
+            ranked=False,
         ),
         Board(
             scoring.ROBUSTNESS,
             "After distortions",
             "Localisation on test images that were compressed, scaled, blurred, or otherwise worn, untrained for it.",
             METRICS,
+            ranked=False,
         ),
         Board(
             scoring.WHOLE,
@@ -141,14 +146,16 @@ CARD: Final = CardText(
             "Edited images told from their bases: by the largest chance of a segmenter's pixels (its upper hundredth), "
             "and by classifiers of whole images trained on the same.",
             {"auc": "area under the ROC curve", "accuracy": "at a chance of one half"},
+            ranked=False,
         ),
         Board(
             scoring.LEFT_OUT,
             "Unseen editors and scenes",
             "Localisation of what was held out of the training, beside the same of a segmenter that saw it.",
             METRICS,
+            ranked=False,
         ),
-        Board(scoring.PARTS, "By part", "Localisation on parts of the test images.", METRICS),
+        Board(scoring.PARTS, "By part", "Localisation on parts of the test images.", METRICS, ranked=False),
     ),
 )
 

@@ -22,6 +22,8 @@ from assets.house import (
     object_card,
     object_judge,
     readers,
+    regions,
+    regions_card,
 )
 from assets.house.drawings import kept
 from assets.house.generators import GENERATORS
@@ -109,6 +111,16 @@ def image_text_model(config: Drawings) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={clip.NAME: _measured(config, clip.NAME)})
 
 
+@dg.asset(key=["house", "region_finder"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+def region_finder(config: Drawings) -> dg.MaterializeResult:
+    """A network that says which thing is where in a drawing."""
+    folder = Path(config.models) / regions.NAME
+    regions.train(Path(config.models), Path(config.work))
+    metrics = regions_card.measure(folder)
+    readers.describe(folder, metrics, regions_card.card(metrics))
+    return dg.MaterializeResult(metadata={regions.NAME: _measured(config, regions.NAME)})
+
+
 @dg.asset(key=DRAWINGS, group_name="house", kinds={"numpy"}, owners=OWNERS)
 def drawings(config: Images) -> dg.MaterializeResult:
     """What autoencoders and generators learn from: drawings with their captions, of seeds that no reader sees."""
@@ -186,7 +198,7 @@ def image_generator_card(context: dg.AssetExecutionContext, config: Images) -> d
     return dg.MaterializeResult(metadata={name: _measured(config, name)})
 
 
-READERS = dg.AssetSelection.assets(expression_classifiers, object_classifier, image_text_model)
+READERS = dg.AssetSelection.assets(expression_classifiers, object_classifier, image_text_model, region_finder)
 JOBS = [
     dg.define_asset_job("house_texts", dg.AssetSelection.assets(emotion_classifiers, language_model)),
     dg.define_asset_job("house_readers", READERS),

@@ -39,6 +39,7 @@ Box = tuple[float, float, float, float]
 
 VERSION: Final = 1  # of how things are asked for, checked and masked: raise it when that changes
 MIN_PIXELS: Final = 12
+MIN_SCORE: Final = 0.5  # of a region: what a model is less sure of is none
 MIN_SHARE: Final = 0.002  # of the image: what is smaller than that, or than MIN_PIXELS, is no region
 BACKGROUND: Final = frozenset(
     {"nothing", "background", "unlabeled", "wall", "floor", "ceiling", "sky", "ground", "earth"}
@@ -101,15 +102,16 @@ class RegionFinder(ImageMaker):
     """Finds regions with a semantic segmentation model: each 4-connected part of a class that is no BACKGROUND.
 
     A pixel's class is the likeliest after the logits are upsampled to the image's own size; a part's score is the mean
-    probability of its class in it. Parts of fewer than MIN_PIXELS, or than MIN_SHARE of the image, are dropped. Regions
-    come in the order of the model's labels. Raises ModelError: not to be had, or not such a model.
+    probability of its class in it. Parts of fewer than MIN_PIXELS, or than MIN_SHARE of the image, or of a lower
+    score than MIN_SCORE are dropped. Regions come in the order of the model's labels. Raises ModelError: not to be had,
+    or not such a model.
     """
 
     schema = REGIONS
 
     def __init__(self, model: str = "house/regions", revision: str | None = None, batch_rows: int = 256) -> None:
         kind = "a semantic segmentation model with safetensors weights"
-        settings = {"regions": VERSION, "min": [MIN_PIXELS, MIN_SHARE], "background": sorted(BACKGROUND)}
+        settings = {"regions": VERSION, "min": [MIN_PIXELS, MIN_SHARE, MIN_SCORE], "background": sorted(BACKGROUND)}
         super().__init__("AutoModelForSemanticSegmentation", kind, model, revision, settings, batch_rows)
 
     @cached_property
@@ -221,7 +223,7 @@ class NamedRegions:
 
     @property
     def _settings(self) -> dict[str, Any]:
-        limits = {"most": MOST, "max_tokens": MAX_TOKENS, "min": [MIN_PIXELS, MIN_SHARE], "version": VERSION}
+        limits = {"most": MOST, "max_tokens": MAX_TOKENS, "min": [MIN_PIXELS, MIN_SHARE, MIN_SCORE], "version": VERSION}
         return {"prompt": NAMES, **limits, **self.chat.settings}
 
     def ready(self) -> None:
@@ -349,7 +351,8 @@ def _parts(labels: Ints, chances: Floats, names: Sequence[str]) -> list[dict[str
         sizes[0] = 0  # the pixels of other classes
         for part in np.flatnonzero(sizes >= _least(labels)):
             inside = parts == part
-            regions.append(_region(name, inside, float(chances[inside].mean())))
+            if (score := float(chances[inside].mean())) >= MIN_SCORE:
+                regions.append(_region(name, inside, score))
     return regions
 
 

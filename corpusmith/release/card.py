@@ -12,7 +12,7 @@ import yaml
 
 from corpusmith.release.columns import IMAGE, images_of
 from corpusmith.release.inputs import NATURAL, Release
-from corpusmith.release.report.boards import standings
+from corpusmith.release.report.boards import comparison, standings
 from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
 from corpusmith.score.scores import machines
@@ -53,7 +53,8 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         reasons=_reasons(summary, release),
         overall=summary.overall.to_dicts(),
         machines=machines(release.scores),
-        boards=[(board, standings(summary.boards, board)) for board in release.text.boards],
+        boards=[(board, standings(summary.boards, board)) for board in release.text.boards if board.ranked],
+        comparisons=[(board, comparison(summary.boards, board)) for board in release.text.boards if not board.ranked],
         has_images=bool(images_of(rows)),
         rejected_images=release.rejected_images,
         limits=[*release.text.limits, *measured_limits(summary, release)],

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 
+from corpusmith.curate import masks
 from corpusmith.curate.images import opened
 from corpusmith.release.columns import images_of
 from corpusmith.release.inputs import CardText
 from corpusmith.release.order import place
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 EXAMPLES: Final = 3
 IMAGES: Final = 12  # of a reason
 LONGEST: Final = 400  # characters of a text
 SIDE: Final = 80  # pixels of a thumbnail
 LINES: Final = 3  # of the contact sheet, for each label
+CHAINS: Final = 6  # of each length
+CHAIN_SIDE: Final = 128  # pixels of an image in a chain
+COLOURS: Final = (
+    "#d1495b", "#2e86ab", "#3b8b4f", "#e08e1b", "#7d53a6", "#1b998b", "#b0578d", "#6b7a1e",
+)  # fmt: skip
+"""Of the labels, by their place; after the last the first comes again."""
 
 
 def texts(rows: pl.LazyFrame, text: CardText) -> pl.DataFrame:
@@ -70,6 +81,49 @@ def refused(rejected: pl.LazyFrame, reasons: Sequence[str]) -> pl.DataFrame:
     return found.sort(place("reason", reasons), "key").select(list(_REFUSED))
 
 
+def strips(rows: pl.LazyFrame, text: CardText) -> list[dict[str, Any]]:
+    """Chains of images, the first CHAINS of each length by key: says, and images, each with what it says and its label.
+
+    After the first, an image has the outline of its mask in the colour of its label (COLOURS, by its place in the
+    corpus's labels).
+    """
+    if text.strips is None:
+        return []
+    first, following = text.strips
+    length = pl.col(following).list.len()
+    lengths = rows.select("key", length=length)
+    keys = lengths.filter(pl.col("key").rank("ordinal").over("length") <= CHAINS).select("key").collect().to_series()
+    drawn = rows.filter(pl.col("key").is_in(keys.implode())).select("key", first, following, "origin").collect()
+    return [_strip(row, first, following, text) for row in drawn.sort(pl.col(following).list.len(), "key").to_dicts()]
+
+
+def _strip(row: dict[str, Any], first: str, following: str, text: CardText) -> dict[str, Any]:
+    images = [{"image": thumbnail(row[first]["bytes"], CHAIN_SIDE), "says": row["origin"], "label": None}]
+    for step in row[following]:
+        label = step[text.label]
+        colour = COLOURS[text.labels.index(label) % len(COLOURS)] if label in text.labels else COLOURS[0]
+        says = ", ".join(str(step[name]) for name in ("operation", "prompt") if step.get(name))
+        images.append(
+            {"image": outlined(step["image"]["bytes"], step["mask"]["bytes"], colour), "says": says, "label": label}
+        )
+    return {"says": row["key"], "images": images}
+
+
+def outlined(data: bytes, mask: bytes, colour: str) -> bytes | None:
+    """A WebP of CHAIN_SIDE pixels a side, at most, with the outline of a mask; None of what cannot be opened."""
+    from PIL import Image, ImageColor
+
+    pixels = opened(data, CHAIN_SIDE).pixels
+    if pixels is None:
+        return None
+    scale = CHAIN_SIDE / max(pixels.size)
+    size = (max(1, round(pixels.width * scale)), max(1, round(pixels.height * scale)))
+    shown = np.array(pixels.resize(size, Image.Resampling.BICUBIC))
+    inside = np.asarray(Image.fromarray(masks.opened(mask)).resize(size, Image.Resampling.NEAREST)) > 0
+    shown[masks.widened(inside, 1) & ~inside] = ImageColor.getrgb(colour)
+    return _webp(Image.fromarray(shown))
+
+
 _SHEET = {**dict.fromkeys(("label", "group", "says", "origin"), pl.String), "image": pl.Binary, "reason": pl.String}
 _REFUSED = {"reason": pl.String, "text": pl.String, "image": pl.Binary}
 
@@ -86,11 +140,13 @@ def _with_thumbnails(table: pl.LazyFrame, drawn: pl.LazyFrame, **columns: str | 
     return found.with_columns(small)
 
 
-def thumbnail(data: bytes | None) -> bytes | None:
-    """A WebP of at most SIDE pixels a side; None of what cannot be opened."""
-    pixels = opened(data, SIDE).pixels
-    if pixels is None:
-        return None
+def thumbnail(data: bytes | None, side: int = SIDE) -> bytes | None:
+    """A WebP of at most ``side`` pixels a side; None of what cannot be opened."""
+    pixels = opened(data, side).pixels
+    return None if pixels is None else _webp(pixels)
+
+
+def _webp(pixels: Image) -> bytes:
     sink = io.BytesIO()
     pixels.save(sink, "WEBP", quality=80)
     return sink.getvalue()

@@ -24,10 +24,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Board:
-    """How the scores of a task are shown as a leaderboard: the best subject first, with ``rank`` and ``score``.
+    """How the scores of a task are shown: as a leaderboard, the best subject first, with ``rank`` and ``score``.
 
     metrics: a sentence for each, in the order of the columns. by_label: those that are shown for each label as well.
-    by_degree: the one that is drawn against the asked degree, which is in thirds.
+    by_degree: the one that is drawn against the asked degree, which is in thirds. ranked: false where subjects are only
+    set side by side, a line for each, and the first metric of each ``form`` in a table of forms and subjects.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Board:
     metrics: Mapping[str, str]
     by_label: tuple[str, ...] = ()
     by_degree: str | None = None
+    ranked: bool = True
 
 
 @dataclass(frozen=True)

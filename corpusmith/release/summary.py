@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -22,8 +23,8 @@ class Summary:
     flow: stage, origin, rows_in, rejected, rows_out, in the order of the recipe. confusions: name, actual, predicted,
     rows. depth: the probes' accuracy; subject, form, layer, depth, value, low, high. overall: the scores of no single
     class, of a probe those of its best layer, without leaderboards. boards: all scores of the leaderboards.
-    spreads: measure, low and high (of a bin), kept, rejected (rows in it). texts, sheet, refused: see
-    corpusmith.release.examples.
+    spreads: measure, low and high (of a bin), kept, rejected (rows in it). texts, sheet, refused,
+    strips: see corpusmith.release.examples.
     """
 
     rows: int
@@ -39,6 +40,7 @@ class Summary:
     texts: pl.DataFrame
     sheet: pl.DataFrame
     refused: pl.DataFrame
+    strips: list[dict[str, Any]]
 
     def count(self, column: str) -> dict[str, int]:
         """Rows by one column of the balance."""
@@ -68,6 +70,7 @@ def summarize(
         texts=examples.texts(rows, text),
         sheet=examples.sheet(rows, rejected, text),
         refused=examples.refused(rejected, reasons["reason"].unique(maintain_order=True).to_list()),
+        strips=examples.strips(rows, text),
     )
 
 

@@ -49,6 +49,35 @@ def standings(boards: pl.DataFrame, board: Board) -> list[Standing]:
     return sorted(ranked, key=lambda line: (-(line.score["value"] or 0.0), line.subject))
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Subjects side by side: of each without a form its rows of SCORES by metric, of each form one row by subject."""
+
+    lines: list[tuple[str, dict[str, dict[str, Any]]]]
+    forms: list[tuple[str, dict[str, dict[str, Any]]]]
+    subjects: list[str]
+
+    def columns(self, board: Board) -> list[str]:
+        """The metrics that some subject has by itself; the first always."""
+        first, *others = board.metrics
+        return [first, *(metric for metric in others if any(metric in of for _, of in self.lines))]
+
+
+def comparison(boards: pl.DataFrame, board: Board) -> Comparison:
+    """What a board without ranks shows, in the order of the scores."""
+    rows = boards.filter(pl.col("task") == board.task, pl.all_horizontal(pl.col("label", "degree", "other").is_null()))
+    lines: dict[str, dict[str, dict[str, Any]]] = {}
+    forms: dict[str, dict[str, dict[str, Any]]] = {}
+    first = next(iter(board.metrics))
+    for row in rows.filter(pl.col("metric").is_in(list(board.metrics))).to_dicts():
+        if row["form"] is None:
+            lines.setdefault(row["subject"], {})[row["metric"]] = row
+        elif row["metric"] == first:
+            forms.setdefault(row["form"], {})[row["subject"]] = row
+    subjects = rows.filter(pl.col("form").is_not_null())["subject"].unique(maintain_order=True).to_list()
+    return Comparison(list(lines.items()), list(forms.items()), subjects)
+
+
 def columns(board: Board) -> list[str]:
     """The metrics that stand beside rank and score: those of one subject by itself, and not of its labels alone."""
     return [metric for metric in board.metrics if metric not in ("rank", "score", *PAIRS)]

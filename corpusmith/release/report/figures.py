@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from corpusmith.release.examples import COLOURS
 from corpusmith.release.inputs import Board, Release
 from corpusmith.release.report import boards
 from corpusmith.release.report.charts import Point, histogram, small_chart
@@ -42,7 +43,7 @@ def spreads(summary: Summary) -> list[tuple[str, Any]]:
 def leaderboards(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """For each board that was scored its standings, shares by label, curves by degree, and pairs."""
     drawn = []
-    for board in release.text.boards:
+    for board in (board for board in release.text.boards if board.ranked):
         lines = boards.standings(summary.boards, board)
         if lines:
             names = [line.subject for line in lines]
@@ -58,6 +59,32 @@ def leaderboards(summary: Summary, release: Release) -> list[dict[str, Any]]:
                 }
             )
     return drawn
+
+
+def comparisons(summary: Summary, release: Release) -> list[dict[str, Any]]:
+    """For each board without ranks that was scored its lines, forms, and shares by label."""
+    drawn = []
+    for board in (board for board in release.text.boards if not board.ranked):
+        found = boards.comparison(summary.boards, board)
+        if found.lines or found.forms:
+            names = list(dict.fromkeys([*(name for name, _ in found.lines), *found.subjects]))
+            by_label = [_by_label(summary, release, board, metric, names) for metric in board.by_label]
+            shown = found.columns(board)
+            drawn.append({"board": board, "found": found, "columns": shown, "by_label": by_label})
+    return drawn
+
+
+def strips(summary: Summary) -> list[dict[str, Any]]:
+    """Chains of images: of each image its address, what was done, and by whom."""
+    return [
+        {"says": row["says"], "images": [{**image, "image": source_of(image["image"])} for image in row["images"]]}
+        for row in summary.strips
+    ]
+
+
+def colours(release: Release) -> dict[str, str]:
+    """The colour of each label in the chains."""
+    return {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(release.text.labels)}
 
 
 def _cell(made: dict[str, Any] | None) -> dict[str, Any]:
