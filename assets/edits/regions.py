@@ -106,17 +106,17 @@ def _of_scene(scene: Mapping[str, Any], settings: Regions) -> Iterator[dict[str,
 def _free(taken: Mask, scene: str, place: int, settings: Regions) -> Mask | None:
     """A round place in what nothing takes, of a size that the scene draws; None where there is no room."""
     height, width = taken.shape
-    least = np.sqrt(settings.min_area * height * width / np.pi)
-    found = masks.free_place(taken, float(least) + 1)
+    least = np.sqrt(settings.min_area * height * width / np.pi) + 1  # a disc of pixels may be smaller than its circle
+    found = masks.free_place(taken, float(least))
     if found is None:
         return None
     row, column, room = found
     seed = mix(np.array([int(scene[:15], 16) + place], np.uint64))
     share = ROUND[0] + (ROUND[1] - ROUND[0]) * below(seed, 1000)[0] / 1000
-    radius = min(max(room * share, least), np.sqrt(settings.max_area * height * width / np.pi))
+    radius = min(max(room * share, least), np.sqrt(settings.max_area * height * width / np.pi) - 1)
     rows, columns = np.ogrid[:height, :width]
-    inside: Mask = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
-    return inside
+    inside: Mask = (rows - row) ** 2 + (columns - column) ** 2 < min(radius, room) ** 2
+    return inside if settings.min_area <= inside.mean() <= settings.max_area else None
 
 
 def _row(
