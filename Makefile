@@ -6,9 +6,10 @@ LOWEST := .venv-lowest
 
 .PHONY: bench demo test test-lowest dev setup
 
-demo: $(STAMP)  ## build both corpora, into data/reddit and data/portraits
+demo: $(STAMP)  ## build the corpora, into data/reddit, data/portraits and data/edits
 	$(BIN)/corpusmith build reddit
 	$(BIN)/corpusmith build portraits
+	$(BIN)/corpusmith build edits
 
 test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -q

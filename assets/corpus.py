@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from assets.resources import Workshop
 from corpusmith.release.inputs import CardText, Source
+from corpusmith.release.manifest import Manifest
 from corpusmith.settings import CorpusSettings
 from validation.suite import Suite
 
@@ -55,6 +57,8 @@ class Corpus:
     inputs(workshop): digests, by name, of what else it is made from. ready(workshop): raises where work cannot be done.
     partitions(workshop): those that the settings ask for, each with what stands for its content.
     arrivals(workshop): the same of those that come in by themselves; the partitions, if it is not said.
+    exports(release, to, tar), imports(workshop, folder, into): by name, layouts of other people's that a release can be
+    written in, in folders or tar shards, and read from, as a release.
     schedule: when it is refreshed, as cron has it.
     """
 
@@ -74,6 +78,8 @@ class Corpus:
     ready: Callable[[Workshop], None] = always
     partitions: Callable[[Workshop], Mapping[str, str]] | None = None
     arrivals: Callable[[Workshop], Mapping[str, str]] | None = None
+    exports: Mapping[str, Callable[[Path, Path, bool], int]] = field(default_factory=dict)
+    imports: Mapping[str, Callable[[Workshop, Path, Path], Manifest]] = field(default_factory=dict)
     schedule: str = "0 4 * * 1"
 
     @property

@@ -29,6 +29,8 @@ from dagster_project.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from assets.corpus import Corpus
     from assets.play import Step
 
@@ -244,6 +246,59 @@ def pull(
         print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {plain(target)}", soft_wrap=True)
 
 
+@app.command("export")
+def export(
+    corpus: Name,
+    to: Annotated[Path, typer.Option("--to", help="An empty or new folder.")],
+    layout: Annotated[str | None, typer.Option("--format", help="The layout; of edits: diffseg.")] = None,
+    tar: Annotated[
+        bool, typer.Option("--tar", help="Tar shards, as WebDataset reads them, instead of folders.")
+    ] = False,
+    release: Annotated[Path | None, typer.Option("--from", help="A release folder; default: the home's.")] = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Write a release in a layout of other people's."""
+    with told(debug):
+        made = corpus_of(corpus)
+        write = _layout("export", corpus, layout, made.exports)
+        count = write(release or home_of(home) / "data" / corpus, to, tar)
+        out.print(f"{count:,} rows in {plain(str(to))}", soft_wrap=True)
+
+
+@app.command("import")
+def import_(
+    corpus: Name,
+    folder: Annotated[Path, typer.Argument(help="What somebody else made.")],
+    layout: Annotated[str | None, typer.Option("--format", help="The layout; of edits: triples or diffseg.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The release's folder; default: imported/ in the home.")
+    ] = None,
+    home: Home = None,
+    profile: Profile = "house",
+    set_: Set = None,
+    debug: Debug = False,
+) -> None:
+    """Read somebody else's corpus as a release: normalised, measured, validated and scored like ours."""
+    with told(debug):
+        made = corpus_of(corpus)
+        read = _layout("import", corpus, layout, made.imports)
+        workshop = workshop_of(home, profile, set_, None, made)
+        into = to or workshop.home / "imported" / folder.resolve().name
+        imported = read(workshop, folder, into)
+        from validation import validate_release
+
+        report = validate_release(made.suite, into)
+        broken = [result for result in report.results if not result.success]
+        out.print(f"[bold]{imported.counts['rows']:,} rows[/] in {plain(str(into))}", soft_wrap=True)
+        for source in imported.sources:
+            for note in source["notes"]:
+                out.print(f"  {plain(note)}", soft_wrap=True)
+        out.print(f"{len(report.results) - len(broken)} of {len(report.results)} expectations hold", soft_wrap=True)
+        for result in broken:
+            out.print(f"  [red]✗[/] {result.name}: {plain(result.sentence)}", soft_wrap=True)
+
+
 @app.command()
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A release folder.")],
@@ -275,6 +330,18 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         out.print(corpusmith.__version__)
         raise typer.Exit
+
+
+def _layout(kind: str, corpus: str, named: str | None, layouts: Mapping[str, Any]) -> Any:
+    """The layout of a name, the first one where none is said. Raises UserError: there is none of that name."""
+    from corpusmith.errors import UserError
+
+    name = named or next(iter(layouts), None)
+    if name not in layouts:
+        raise UserError(
+            f"{corpus} has no {kind} {plain(name) if name else ''!r}: expected one of {', '.join(layouts) or 'none'}"
+        )
+    return layouts[name]
 
 
 def _corpus_in(directory: Path) -> Corpus:

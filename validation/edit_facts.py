@@ -47,7 +47,8 @@ def edit_facts(rows: pl.LazyFrame, editors: Sequence[str]) -> pl.DataFrame:
 def _facts(row: Mapping[str, Any], editors: Sequence[str]) -> dict[str, Any]:
     turns = row["turns"] or []
     try:
-        base, last = _pixels(row["base"], "base"), _pixels(row["image"], "image")
+        last = _pixels(row["image"], "image")
+        base = _pixels(row["base"], "base") if row["base"] is not None else last  # of an import that has none
         label_map = _mask(row["mask"], "mask")
         after = [_pixels(turn["image"], f"image of turn {n}") for n, turn in enumerate(turns, 1)]
         regions = [_mask(turn["mask"], f"mask of turn {n}") > 0 for n, turn in enumerate(turns, 1)]
@@ -105,6 +106,7 @@ def _digests(row: Mapping[str, Any]) -> bool:
 
 def _stated(row: Mapping[str, Any]) -> Iterator[tuple[bytes, str]]:
     for name in ("image", "mask", "base"):
-        yield row[name]["bytes"], row[f"{name}_sha256"]
+        if row[name] is not None:
+            yield row[name]["bytes"], row[f"{name}_sha256"]
     for turn in row["turns"] or []:
         yield turn["image"]["bytes"], turn["image_sha256"]

@@ -19,6 +19,9 @@ from validation.suite import Suite, Table
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
+IMPORTED: Final = "imported"
+"""The kind of what somebody else made: what nobody says of it may be missing, and what is there must hold."""
+
 SENTENCES: Final[dict[str, str]] = {
     "schema": "The table has the columns of a release, with their types, and no other.",
     "key_unique": "No two rows have the same key.",
@@ -74,7 +77,10 @@ class Limits:
 
 
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
-    typed = tables.conformed(rows, EDITS).with_columns(origin=pl.lit(GENERATED[0]))
+    is_ours = pl.col("kind").ne_missing(IMPORTED)
+    typed = tables.conformed(rows, EDITS).with_columns(
+        origin=pl.when(is_ours).then(pl.lit(GENERATED[0])).otherwise(pl.lit(IMPORTED))
+    )
     return {
         "columns": tables.columns(rows, EDITS, "schema"),
         "chains": _chains(typed, limits),
@@ -104,15 +110,22 @@ def _chains(typed: pl.LazyFrame, limits: Limits) -> Table:
         & named.field("operation").is_not_null()
         & named.field("editor").is_not_null()
     ).list.all()
+    theirs = pl.col("origin") == IMPORTED
     counted = (
         turn.len().is_between(1, limits.most)
         & (turn.len() == pl.col("turn_count"))
         & (turn.eval(named.field("editor")) == pl.col("editors"))
-        & (turn.eval(named.field("operation")) == pl.col("operations"))
+        & (theirs | (turn.eval(named.field("operation")) == pl.col("operations")))
         & (pl.col("editors").list.last() == pl.col("editor"))
     )
     known = pl.col("editors").list.set_difference(_known(typed, limits)).list.len() == 0
-    shown = typed.select(*required, "origin", said=said.fill_null(False), counted=counted.fill_null(False), known=known)
+    shown = typed.select(
+        *required,
+        "origin",
+        said=theirs | said.fill_null(False),
+        counted=(theirs & (turn.len() == 0)) | counted.fill_null(False),
+        known=known,
+    )
     true = {"value_set": [True]}
     return Table(
         shown.collect,
@@ -163,7 +176,7 @@ def _bases(typed: pl.LazyFrame, limits: Limits) -> Table:
     from validation import image_expectations as images
 
     def facts() -> pl.DataFrame:
-        bases = typed.select("key", "split", "base_sha256", image="base")
+        bases = typed.drop_nulls("base_sha256").select("key", "split", "base_sha256", image="base")
         copies = copies_across_splits(bases, image_facts(bases), limits.max_hash_distance)
         copy = copies.group_by("key").agg(copy=pl.col("value").min())
         stated = bases.select("key", "base_sha256", "split").collect()

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.corpus import Content, Corpus
-from assets.edits import card, makers, rows, sources
+from assets.edits import card, diffseg, imports, makers, rows, sources
 from assets.edits.preview import preview
 from assets.edits.remake import remaker
 from assets.edits.settings import Edits
@@ -44,4 +44,6 @@ CORPUS = Corpus(
     sources=sources.described,
     inputs=sources.inputs,
     ready=sources.ready,
+    exports={"diffseg": diffseg.export},
+    imports={"triples": imports.triples, "diffseg": imports.pairs},
 )

@@ -41,19 +41,20 @@ MAJORITY, RESIDUAL = "majority class", "noise residual"
 class Examples:
     """Chains as segmenters are given them, all of one size.
 
-    images (n, s, s, 3) and bases, the images before the first edit; labels (n, s, s): 0 nobody, else the editor's
-    number. about: key, split, kind, turn_count, operation, editors, area, a row for each.
+    images (n, s, s, 3) and bases, the images before the first edit, where they are known; labels (n, s, s): 0 nobody,
+    else the editor's number. about: key, split, kind, turn_count, operation, editors, area, a row for each.
     """
 
     images: Pixels
-    bases: Pixels
+    bases: Pixels | None
     labels: Pixels
     about: pl.DataFrame
 
     def where(self, chosen: pl.Expr) -> Examples:
         """Those that an expression over ``about`` is true of."""
         rows = self.about.select(chosen.fill_null(False)).to_series().to_numpy()
-        return Examples(self.images[rows], self.bases[rows], self.labels[rows], self.about.filter(rows))
+        bases = None if self.bases is None else self.bases[rows]
+        return Examples(self.images[rows], bases, self.labels[rows], self.about.filter(rows))
 
     @property
     def edited(self) -> Pixels:
@@ -63,27 +64,34 @@ class Examples:
 
 def of(scenes: pl.LazyFrame, turns: pl.LazyFrame, curated: pl.LazyFrame, make: Make, settings: Edits) -> pl.LazyFrame:
     """All scores of the corpus: yields of the edits, then each baseline's."""
+    finder = makers.finder(settings.regions)
+    named = settings.regions.vision or settings.regions.finder
     rows = released(scenes, turns, curated, settings.editors).collect()
+    parts = [yields(curated, settings).lazy(), of_regions(scenes, named, finder, make, settings).lazy()]
+    return pl.concat([*parts, baselines(rows, make, settings)])
+
+
+def baselines(rows: pl.DataFrame, make: Make, settings: Edits) -> pl.LazyFrame:
+    """How well each baseline does on the rows of a release; those that need a base or another editor where there is."""
     found = examples(rows, settings.scores.size)
     corpus = hashlib.blake2b("".join(rows["image_sha256"] + rows["mask_sha256"]).encode(), digest_size=16).hexdigest()
     decides = {**settings.scores.model_dump(exclude={"segmenters"}), "code": CODE, "scores": VERSION}
-    drawn = "; ".join(sorted({str(turn["made_on"]) for turns_of in rows["turns"] for turn in turns_of}))
+    made_on = pl.col("turns").list.eval(pl.element().struct.field("made_on"))
+    drawn = rows.select(made_on).explode("turns").drop_nulls().unique().sort("turns").to_series()
     here = hardware()
 
     def measure(task: str, subject: str, body: Callable[[Measurement], Rows]) -> pl.LazyFrame:
         of_it = Measurement(
             task, subject, "corpusmith/segmenters", str(CODE), {**decides, "editors": settings.editors}, corpus,
-            device=str(here["device"]), dtype="float32", made_on=drawn,
+            device=str(here["device"]), dtype="float32", made_on="; ".join(drawn) or None,
         )  # fmt: skip
         return measured(make, of_it, lambda: table(body(of_it)))
 
-    baselines = (MAJORITY, RESIDUAL, *settings.scores.segmenters)
-    finder = makers.finder(settings.regions)
-    named = settings.regions.vision or settings.regions.finder
-    parts = [yields(curated, settings).lazy(), of_regions(scenes, named, finder, make, settings).lazy()]
-    parts += [measure(LOCALISATION, name, lambda m: list(segmenter(found, m, settings))) for name in baselines]
-    parts += [measure(WHOLE, name, lambda m: list(classifier(found, m, settings))) for name in IMAGE_CLASSIFIERS]
-    if settings.scores.left_out:
+    names = (MAJORITY, RESIDUAL, *settings.scores.segmenters)
+    parts = [measure(LOCALISATION, name, lambda m: list(segmenter(found, m, settings))) for name in names]
+    if found.bases is not None:
+        parts += [measure(WHOLE, name, lambda m: list(classifier(found, m, settings))) for name in IMAGE_CLASSIFIERS]
+    if settings.scores.left_out and len(settings.editors) > 1:
         last = settings.scores.segmenters[-1]
         parts += [measure(LEFT_OUT, last, lambda m: list(unseen(found, m, settings)))]
     return pl.concat(parts)
@@ -109,7 +117,7 @@ def of_regions(scenes: pl.LazyFrame, name: str, finder: Maker, make: Make, setti
 def examples(rows: pl.DataFrame, size: int) -> Examples:
     """Rows of a release at the size of the baselines: images averaged, label maps by the nearest pixel."""
     images = np.stack([_pixels(image["bytes"], size) for image in rows["image"]])
-    bases = np.stack([_pixels(image["bytes"], size) for image in rows["base"]])
+    bases = None if rows["base"].null_count() else np.stack([_pixels(base["bytes"], size) for base in rows["base"]])
     labels = np.stack([_labels(image["bytes"], size) for image in rows["mask"]])
     area = pl.Series("area", (labels > 0).mean(axis=(1, 2)))
     return Examples(
@@ -156,7 +164,8 @@ def segmenter(found: Examples, of_it: Measurement, settings: Edits) -> Iterator[
     chances = [finder(test.images)[:, 1] for finder in finders]
     each = [segmentation.counts(list(test.edited), _maps(chance), 2) for chance in chances]
     yield from _scored(replace(of_it, task=LOCALISATION), each, ["untouched", "edited"], draws)
-    yield from _images(replace(of_it, task=WHOLE), chances[0], finders[0](test.bases)[:, 1], settings)
+    if test.bases is not None:
+        yield from _images(replace(of_it, task=WHOLE), chances[0], finders[0](test.bases)[:, 1], settings)
     if of_it.subject != MAJORITY:
         for name in DISTORTIONS:
             seen = finders[0](distorted(test.images, name))[:, 1]
@@ -177,6 +186,8 @@ def classifier(found: Examples, of_it: Measurement, settings: Edits) -> Iterator
     from corpusmith.models.segmenters.networks import classifier as untrained
 
     train, test = found.where(pl.col("split") == "train"), found.where(pl.col("split") == "test")
+    assert train.bases is not None
+    assert test.bases is not None
     network = untrained(of_it.subject, 2, 0, settings.scores.size)
     images = np.concatenate([train.images, train.bases])
     truth = np.repeat(np.array([1, 0]), len(train.images))
@@ -293,7 +304,7 @@ def _parts(about: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
     """The parts of the test images that are looked at by themselves."""
     for count in sorted(about["turn_count"].unique()):
         yield f"turns: {count}", pl.col("turn_count") == count
-    for operation in sorted(about["operation"].unique()):
+    for operation in sorted(about["operation"].drop_nulls().unique()):
         yield f"last edit: {operation}", pl.col("operation") == operation
     for kind in sorted(about["kind"].unique()):
         yield f"kind of scene: {kind}", pl.col("kind") == kind

@@ -17,6 +17,7 @@ from corpusmith.release.inputs import CardText, Stage
 from corpusmith.score.scores import Measurement, table
 from corpusmith.settings import CorpusSettings, Count
 from corpusmith.work.plan import canonical, fingerprint, keys
+from corpusmith.work.produce import with_failed
 from validation.schema import Column
 from validation.suite import Suite, Table
 from validation.tables import columns
@@ -59,29 +60,31 @@ def plan(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
 @corpus_asset(group="numbers", kinds={"polars"}, partitions_def=PARTS)
 def squares(context, plan: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """The squares of the odd or of the even numbers."""
-    return workshop.make(plan.filter(pl.col("n") % 2 == ["even", "odd"].index(context.partition_key)), Squares())
+    part = plan.filter(pl.col("n") % 2 == ["even", "odd"].index(context.partition_key))
+    return with_failed(workshop.make(part, Squares()), part, Squares())
 
 
 @corpus_asset(group="numbers", kinds={"polars"})
 def curated(squares: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """Every square, rejected where it is too high."""
     every = pl.concat([part.with_columns(parity=pl.lit(name)) for name, part in sorted(squares.items())])
-    high = pl.col("square") > workshop.settings.numbers.highest
+    high, made = pl.col("square") > workshop.settings.numbers.highest, pl.col("square").is_not_null()
+    reason = pl.when(~made).then(pl.lit("not_made")).when(high).then(pl.lit("high"))
     return every.with_columns(
         plan=canonical(("n",)),
         size=pl.when(pl.col("n") > 15).then(pl.lit("large")).otherwise(pl.lit("small")),
         fingerprint=pl.lit(Squares.fingerprint),
         split=pl.when(pl.col("n") % 5 == 0).then(pl.lit("test")).otherwise(pl.lit("train")),
-        reasons=pl.when(high).then(pl.lit(["high"])).otherwise(pl.lit([], pl.List(pl.String))),
+        reasons=pl.concat_list(reason).list.drop_nulls(),
     )
 
 
 @corpus_asset(group="numbers", kinds={"polars"})
 def mean(curated: pl.LazyFrame) -> pl.LazyFrame:
     """The mean square."""
-    found = curated.select(pl.col("square").mean(), pl.len()).collect().row(0)
-    measured = Measurement("mean", "all", "arithmetic", "1", {}, "numbers")
-    return table([{**measured.row, "metric": "mean", "value": found[0], "n": found[1]}]).lazy()
+    value, n = curated.select(pl.col("square").mean(), pl.len()).collect().row(0)
+    row = Measurement("mean", "all", "arithmetic", "1", {}, "numbers").row
+    return table([row | {"metric": "mean", "value": value, "n": n}]).lazy()
 
 
 def content(workshop: Workshop, curated: pl.LazyFrame) -> Content:
@@ -93,8 +96,6 @@ def content(workshop: Workshop, curated: pl.LazyFrame) -> Content:
 
 @dataclass(frozen=True)
 class Limits:
-    """What must hold."""
-
     highest: int = 0
     made: Any = None
 
@@ -127,9 +128,9 @@ CARD = CardText(
     origin="parity",
     origins=("even", "odd"),
     asked="size",
-    stages=(Stage("curated", "High squares are rejected.", (), ("high",)),),
+    stages=(Stage("curated", "High squares are rejected.", (), ("high", "not_made")),),
     columns={name: column.sentence for name, column in {**ROWS, **REJECTED}.items()},
-    reasons={"high": "The square is too high."},
+    reasons={"high": "The square is too high.", "not_made": "It was not squared."},
 )
 
 CORPUS = Corpus(

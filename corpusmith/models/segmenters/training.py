@@ -75,14 +75,14 @@ def predict(network: nn.Module, images: Bytes) -> Floats:
 @contextmanager
 def _at_work(network: nn.Module) -> Iterator[str]:
     """The network on the device that is named, for a while; then as it can be saved: on the CPU, weights contiguous."""
-    import torch
 
     device = hardware()["device"]
-    network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # not channels last: torch 2.13 then ends the process on a CPU where channels are few and a batch is odd (tested)
+    network.eval().to(device)
     try:
         yield device
     finally:
-        network.eval().to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        network.eval().to("cpu")
 
 
 def _batches(rows: int, epochs: int, batch_rows: int, random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -101,5 +101,5 @@ def _mirrored(batch: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def _floats(images: Tensor) -> Tensor:
-    """Pixels (b, 3, h, w), float32 in 0–1, channels last, of images (b, h, w, 3), uint8."""
-    return images.permute(0, 3, 1, 2).float() / 255
+    """Pixels (b, 3, h, w), float32 in 0–1, of images (b, h, w, 3), uint8."""
+    return images.permute(0, 3, 1, 2).contiguous().float() / 255

@@ -150,3 +150,14 @@ def test_a_name_that_is_none_is_refused_with_those_that_are(name: str) -> None:
 
     with pytest.raises(ValueError, match="expected one of"):
         getattr(networks, name)("u-net", CLASSES, 0, 64)
+
+
+def test_few_channels_and_odd_batches_do_not_end_the_process():
+    """torch 2.13 corrupts its memory there when weights are channels last (deeplabv3+, 12 channels, 25 rows)."""
+    fit = (
+        "import numpy as np; from corpusmith.models.segmenters import training;"
+        "from corpusmith.models.segmenters.networks import untrained;"
+        "images = np.zeros((25, 64, 64, 3), np.uint8);"
+        "training.fit(untrained('deeplabv3+', 2, 0, 12), images, images[..., 0], epochs=6, seed=0)"
+    )
+    assert subprocess.run([sys.executable, "-c", fit], capture_output=True, check=False).returncode == 0
