@@ -51,6 +51,7 @@ def files(workshop: Workshop) -> list[Path]:
     Raises SourceError for a path that is not there, a folder without images, and annotations alone.
     """
     found: list[Path] = []
+    _annotations(workshop)
     for source in _images(workshop):
         path = Path(source).expanduser()
         check_name(source)
