@@ -36,6 +36,12 @@ REGIONS, YIELD, LOCALISATION, ATTRIBUTION = "regions", "yield", "localisation", 
 ROBUSTNESS, WHOLE, LEFT_OUT, PARTS = "robustness", "whole image", "unseen", "parts"
 MAJORITY, RESIDUAL = "majority class", "noise residual"
 
+BATCH: Final = 8  # images of a training step: a small corpus needs its steps
+RATE: Final = 2e-3
+TRANSFORMERS: Final = ("segformer", "vit")
+SLOWER, LONGER = 1e-3, 1.5
+"""Their rate, and how many times as long they learn: at RATE they stayed at the majority class from scratch."""
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -191,7 +197,7 @@ def classifier(found: Examples, of_it: Measurement, settings: Edits) -> Iterator
     network = untrained(of_it.subject, 2, 0, settings.scores.size)
     images = np.concatenate([train.images, train.bases])
     truth = np.repeat(np.array([1, 0]), len(train.images))
-    training.fit(network, images, truth, epochs=settings.scores.epochs, seed=0)
+    training.fit(network, images, truth, seed=0, **_schedule(of_it.subject, settings))
     edited, before = (training.predict(network, some)[:, 1] for some in (test.images, test.bases))
     yield from _told(of_it, edited, before, settings)
 
@@ -235,8 +241,15 @@ def _fitted(name: str, images: Pixels, labels: Pixels, classes: int, seed: int, 
     from corpusmith.models.segmenters.networks import untrained
 
     network = untrained(name, classes, seed, settings.scores.width)
-    training.fit(network, images, labels, epochs=settings.scores.epochs, seed=seed)
+    training.fit(network, images, labels, seed=seed, **_schedule(name, settings))
     return lambda some: training.predict(network, some)
+
+
+def _schedule(name: str, settings: Edits) -> dict[str, Any]:
+    """How a network learns."""
+    slow = name in TRANSFORMERS
+    epochs = round(settings.scores.epochs * (LONGER if slow else 1))
+    return {"epochs": epochs, "batch_rows": BATCH, "rate": SLOWER if slow else RATE}
 
 
 def _always(commonest: int, classes: int, images: Pixels) -> Floats:

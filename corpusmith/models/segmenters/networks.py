@@ -182,8 +182,7 @@ class Residual(nn.Module):
 def _segformer(classes: int, width: int) -> nn.Module:
     """SegFormer (Xie et al. 2021, arXiv 2105.15203), a lighter one: at width 32 as wide as MiT-B0.
 
-    The first stage keeps half the resolution, not a quarter: the images are small. In return stages are one block each,
-    with half the hidden units, and the decoder is narrow.
+    Stages are one block each, with half the hidden units, and the decoder is narrow.
     """
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
@@ -191,7 +190,7 @@ def _segformer(classes: int, width: int) -> nn.Module:
         id2label=_labels(classes),
         depths=[1, 1, 1, 1],
         hidden_sizes=[width, 2 * width, 5 * width, 8 * width],
-        strides=[2, 2, 2, 2],
+        strides=[4, 2, 2, 2],
         num_attention_heads=[1, 2, 5, 8],
         mlp_ratios=[2, 2, 2, 2],
         decoder_hidden_size=2 * width,
