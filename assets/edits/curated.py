@@ -17,7 +17,6 @@ from corpusmith.work.produce import Maker
 Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 
 TURN = ("key", "scene", "turn", "operation", "editor", "name", "thing", "colour", "prompt", "region", "area", "leak")
-CUT = ("cut", "reject")
 
 
 def curate(scenes: pl.LazyFrame, turns: pl.LazyFrame, judge: EditJudge, make: Make, settings: Edits) -> pl.LazyFrame:

@@ -26,8 +26,8 @@ def scenes(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
 @corpus_asset(group="edits", kinds={"polars", "pytorch"})
 def regions(scenes: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """What can be edited in each scene, and where: things with their masks, and free places."""
-    settings = workshop.settings.edits.regions
-    return finding.regions(scenes, makers.finder(settings), workshop.make, settings)
+    settings = workshop.settings.edits
+    return finding.regions(scenes, makers.finder(settings), workshop.make, settings.regions)
 
 
 @corpus_asset(group="edits", kinds={"pytorch", "huggingface"}, pictures=[partial(contact_sheet, label="editor")])
@@ -35,6 +35,8 @@ def turns(scenes: pl.LazyFrame, regions: pl.LazyFrame, workshop: dg.ResourcePara
     """One to three edits of each scene, one after the other, by the editors of the settings in balance."""
     settings = workshop.settings.edits
     planned = editing.plan(scenes, regions, settings.editors, settings.turns)
+    if writer := makers.writer(settings):
+        planned = editing.worded(planned, scenes, writer, workshop.make)
     return editing.turns(planned, scenes, makers.editors(settings), workshop.make)
 
 

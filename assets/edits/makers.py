@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assets.edits.scenes import Drawer, Photographs
-from assets.edits.settings import Curated, Edits, Regions
+from assets.edits.settings import Curated, Edits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog
 from corpusmith.models.editor import Editor
@@ -13,7 +13,8 @@ from corpusmith.models.images import Generator
 from corpusmith.models.perceivers import Embedder, Tagger
 from corpusmith.models.perceivers.edits import EditJudge
 from corpusmith.models.regions import NamedRegions, RegionFinder
-from corpusmith.models.text.chat import ServerChat
+from corpusmith.models.text.chat import LocalChat, ServerChat
+from corpusmith.models.text.edit_prompts import EditPromptWriter
 from corpusmith.work.produce import Maker
 
 
@@ -22,18 +23,28 @@ def generator(name: str) -> Generator:
     return Generator(_entry(name, "text_to_image"))
 
 
-def finder(settings: Regions) -> RegionFinder | NamedRegions:
-    """Says what may be edited in an image, and where."""
-    if settings.vision is None:
-        entry = _entry(settings.finder, "segment")
+def finder(settings: Edits) -> RegionFinder | NamedRegions:
+    """Says what may be edited in an image, and where. Raises ModelError: a vision-language model without a server."""
+    wanted = settings.regions
+    if wanted.vision is None:
+        entry = _entry(wanted.finder, "segment")
         return RegionFinder(entry.repository, _revision(entry))
-    if settings.vision not in settings.servers:
-        raise ModelError(
-            f"edits.regions.vision: {settings.vision} needs a server: name its URL under edits.regions.servers"
-        )
-    entry = _entry(settings.segmenter, "segment")
-    chat = ServerChat(_entry(settings.vision, "caption").repository, settings.servers[settings.vision])
+    if wanted.vision not in settings.servers:
+        raise ModelError(f"edits.regions.vision: {wanted.vision} needs a server: name its URL under edits.servers")
+    entry = _entry(wanted.segmenter, "segment")
+    chat = ServerChat(_entry(wanted.vision, "caption").repository, settings.servers[wanted.vision])
     return NamedRegions(chat, entry.repository, _revision(entry))
+
+
+def writer(settings: Edits) -> EditPromptWriter | None:
+    """Writes prompts, through a server where one is named, else in this process; None: the grammar does."""
+    name = settings.turns.writer
+    if name is None:
+        return None
+    entry = _entry(name, "language", "caption")
+    if name in settings.servers:
+        return EditPromptWriter(ServerChat(entry.repository, settings.servers[name]))
+    return EditPromptWriter(LocalChat(entry.repository))
 
 
 def editor(name: str) -> Editor:
@@ -62,7 +73,8 @@ def all_of(settings: Edits) -> Sequence[Maker]:
     sources: list[Maker] = [Photographs(scenes.max_edge)] if settings.source else [Drawer()]
     if scenes.generated and not settings.source:
         sources.append(generator(scenes.generator))
-    return [*sources, finder(settings.regions), *editors(settings), edit_judge(settings.curated)]
+    written = [found] if (found := writer(settings)) else []
+    return [*sources, finder(settings), *written, *editors(settings), edit_judge(settings.curated)]
 
 
 def _revision(entry: catalog.Entry) -> str | None:

@@ -22,8 +22,10 @@ def preview(workshop: Workshop, rows: int) -> pl.DataFrame:
     if photographs is not None:
         photographs = photographs.head(rows)
     shown = scenes.scenes(photographs, few, makers.generator(few.generator), workshop.make).collect().lazy()
-    found = regions.regions(shown, makers.finder(settings.regions), workshop.make, settings.regions)
+    found = regions.regions(shown, makers.finder(settings), workshop.make, settings.regions)
     planned = turns.plan(shown, found, settings.editors, settings.turns)
+    if writer := makers.writer(settings):
+        planned = turns.worded(planned, shown, writer, workshop.make)
     made = turns.turns(planned, shown, makers.editors(settings), workshop.make)
     judge = makers.edit_judge(settings.curated)
     facts = made.select(*curating.TURN, "image_sha256", "before").collect()

@@ -89,7 +89,7 @@ def _of_scene(scene: Mapping[str, Any], settings: Regions) -> Iterator[dict[str,
     number = 0
     taken = np.zeros((height, width), bool)
     for name, colour, mask in wide:
-        fits = settings.min_area <= mask.mean() <= settings.max_area
+        fits = settings.min_area <= mask.mean() <= settings.max_area and (settings.at_edge or not _at_edge(mask))
         if fits and (mask & taken).sum() <= settings.max_overlap * mask.sum():
             yield _row(scene, number, name, colour, by, mask)
             number += 1
@@ -101,6 +101,10 @@ def _of_scene(scene: Mapping[str, Any], settings: Regions) -> Iterator[dict[str,
         yield _row(scene, number, None, None, "free", mask)
         number += 1
         taken |= mask
+
+
+def _at_edge(mask: Mask) -> bool:
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
 def _free(taken: Mask, scene: str, place: int, settings: Regions) -> Mask | None:

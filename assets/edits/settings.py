@@ -25,18 +25,19 @@ class Scenes(Table):
 class Regions(Table):
     """What may be edited, and where.
 
-    finder: of images without masks of their own. vision: names things instead, which ``segmenter`` then finds.
-    margin: by how much a mask is widened, as a share of the image's longer edge.
+    finder: of images without masks of their own. vision: names things instead, which ``segmenter`` then finds; it is
+    asked through a server. margin: by how much a mask is widened, as a share of the image's longer edge. at_edge: may a
+    thing touch the edge of its image?
     """
 
     finder: Model[str]
     vision: Model[str | None]
     segmenter: Model[str]
-    servers: Here[dict[str, str]]
     min_area: Share
     max_area: Share
     max_overlap: Share
     margin: Share
+    at_edge: bool
 
 
 class Strength(Table):
@@ -48,12 +49,16 @@ class Strength(Table):
 
 
 class Turns(Table):
-    """How many edits follow one another, of what kind, and by whom."""
+    """How many edits follow one another, of what kind, and by whom.
+
+    writer: a language model that writes the prompts; null: a grammar does.
+    """
 
     most: Annotated[int, Field(ge=1, le=3)]
     operations: Annotated[list[Operation], Field(min_length=1)]
     editors_of_a_chain: Literal["one", "several"]
     strength: Strength
+    writer: Model[str | None]
     seed: int
 
 
@@ -93,6 +98,7 @@ class Edits(CorpusSettings):
     scenes: Scenes
     regions: Regions
     editors: Model[Names]
+    servers: Here[dict[str, str]]
     turns: Turns
     curated: Curated
     splits: Splits

@@ -45,42 +45,56 @@ for. region: SHA-256 of the mask."""
 def plan(scenes: pl.LazyFrame, regions: pl.LazyFrame, editors: Sequence[str], settings: Turns) -> pl.DataFrame:
     """All chains, PLANNED: each scene is edited once to ``most`` times, each time in another of its regions.
 
-    Balanced by design: lengths go round over the scenes; each editor has as many turns as any other, within one, over
-    all and nearly so at each place of a chain; of the operations that a region allows the one that is rarest so far is
-    taken. Which scene and which region comes when is drawn by the scenes' keys, whatever their order. A scene with
-    fewer regions than turns has a shorter chain.
+    Balanced by design, for each kind of scene: lengths go round over the scenes; each editor has as many turns as any
+    other, within one; of the operations that a region allows the one that is rarest so far is taken. Scenes are taken
+    in their order, so that those that come after leave the first ones' edits as they are; which region comes when is
+    drawn. A scene with fewer regions than turns has a shorter chain.
     """
-    of_scene = regions.select(*("scene", "number", "name", "colour", "mask_sha256", "area", "mask")).collect()
-    places = scenes.select("scene", place=pl.col("caption").str.extract(r", ((?:on|in|at|by) [^,]+)$")).collect()
+    place = pl.col("caption").str.extract(r", ((?:on|in|at|by) [^,]+)$")
+    about = scenes.select("scene", "kind", place=place).collect()
+    found = about.join(regions.collect(), on="scene", how="inner", maintain_order="left")
+    parts = [_of_kind(part, editors, settings) for _, part in found.group_by("kind", maintain_order=True)]
+    return pl.concat([pl.DataFrame(schema=PLANNED), *parts])
+
+
+def _of_kind(found: pl.DataFrame, editors: Sequence[str], settings: Turns) -> pl.DataFrame:
+    """The chains over the regions of scenes of one kind."""
     rows: list[dict[str, Any]] = []
     done: Counter[str] = Counter()
-    for count, (scene, found) in enumerate(_shuffled(of_scene, settings.seed)):
-        wanted = min(1 + count % settings.most, len(found))
-        for region in found[:wanted]:
-            operation = _rarest(done, region, settings.operations)
-            if operation is None:
-                continue
+    for count, (_, part) in enumerate(found.group_by("scene", maintain_order=True)):
+        drawn = sorted(part.to_dicts(), key=lambda row: _number(settings.seed, row["scene"], row["number"]))
+        allowed = [row for row in drawn if _allowed(row, settings.operations)]
+        for turn, region in enumerate(allowed[: 1 + count % settings.most], 1):
+            operation = min(_allowed(region, settings.operations), key=lambda name: done[name])
             done[operation] += 1
-            turn = sum(row["scene"] == scene for row in rows[-settings.most :]) + 1
             rows.append({**region, "turn": turn, "chain": count, "operation": operation})
     if not rows:
         return pl.DataFrame(schema=PLANNED)
-    table = pl.DataFrame(rows, infer_schema_length=None).join(places, on="scene", how="left", maintain_order="left")
-    if settings.editors_of_a_chain == "one":
-        slots = table["chain"].rank("dense").to_numpy() - 1
-    else:
-        slots = np.arange(table.height)
-    seeds = np.array(
-        [_number(settings.seed, row["scene"], row["turn"]) for row in table.iter_rows(named=True)], np.uint64
-    )
+    table = pl.DataFrame(rows, infer_schema_length=None)
+    slots = table["chain"] if settings.editors_of_a_chain == "one" else pl.Series(range(table.height))
     strength = pl.col("operation").replace_strict(settings.strength.model_dump(), return_dtype=pl.Float64)
     table = table.with_columns(
-        editor=pl.Series([editors[place] for place in _dealt(slots, len(editors), settings.seed)]),
+        editor=pl.Series([editors[hand] for hand in _dealt(slots.to_numpy(), len(editors), settings.seed)]),
         strength=strength,
         region="mask_sha256",
     )
-    said = asked(table, seeds)
+    seeds = [_number(settings.seed, scene, "turn", turn) for scene, turn in table.select("scene", "turn").rows()]
+    said = asked(table, np.array(seeds, np.uint64))
     return table.drop("colour").hstack(said).select(pl.col(name).cast(kind) for name, kind in PLANNED.items())
+
+
+def _allowed(region: dict[str, Any], operations: Sequence[str]) -> list[str]:
+    """The operations that can be done in a region."""
+    return [name for name in operations if (name in NAMED) is (region["name"] is not None)]
+
+
+def worded(planned: pl.DataFrame, scenes: pl.LazyFrame, writer: Maker, make: Make) -> pl.DataFrame:
+    """The plan with the prompts that a writer makes of it; where it failed, the grammar's stay."""
+    asked_for = ("scene", "turn", *(name for name in writer.inputs if name != "caption"))
+    told = planned.lazy().select(asked_for).join(scenes.select("scene", "caption"), on="scene", maintain_order="left")
+    made = make(told, writer).select("scene", "turn", "written").collect()
+    both = planned.join(made, on=["scene", "turn"], how="left", maintain_order="left")
+    return both.with_columns(prompt=pl.coalesce("written", "prompt")).drop("written")
 
 
 def turns(planned: pl.DataFrame, scenes: pl.LazyFrame, editors: Sequence[Editor], make: Make) -> pl.LazyFrame:
@@ -115,21 +129,6 @@ def _by(editor: Editor, given: pl.LazyFrame, make: Make) -> pl.LazyFrame:
         plan=canonical(editor.inputs),
         fingerprint=pl.lit(editor.fingerprint),
     )
-
-
-def _shuffled(regions: pl.DataFrame, seed: int) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Each scene with its regions, both in an order that their names and the seed draw."""
-    found = [
-        (str(scene), sorted(part.to_dicts(), key=lambda row: _number(seed, row["scene"], row["number"], "region")))
-        for (scene,), part in regions.group_by("scene", maintain_order=True)
-    ]
-    return sorted(found, key=lambda one: _number(seed, one[0], "scene"))
-
-
-def _rarest(done: Counter[str], region: dict[str, Any], operations: Sequence[str]) -> str | None:
-    """The operation that the region allows and that was planned least often; None where it allows none."""
-    allowed = [name for name in operations if (name in NAMED) is (region["name"] is not None)]
-    return min(allowed, key=lambda name: done[name], default=None)
 
 
 def _dealt(slots: np.ndarray[Any, Any], hands: int, seed: int) -> np.ndarray[Any, Any]:

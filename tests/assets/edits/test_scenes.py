@@ -64,7 +64,7 @@ def test_an_image_of_one_pixel_has_no_region_and_a_file_that_is_none_has_no_scen
     found = gathered(shop)
     assert found["image_sha256"].null_count() == 1
     settings = shop.settings.edits
-    assert regions.regions(found.lazy(), finder(settings.regions), shop.make, settings.regions).collect().is_empty()
+    assert regions.regions(found.lazy(), finder(settings), shop.make, settings.regions).collect().is_empty()
 
 
 def test_a_panorama_is_read_in_bounded_memory_and_one_that_is_too_large_is_not(tmp_path):
@@ -179,7 +179,7 @@ def test_the_photographs_of_coco_are_edited_in_their_own_masks(shared_data, tmp_
     shop = workshop(tmp_path, folder / "val2017", folder / "annotations" / "instances_val2017.json")
     found = gathered(shop)
     settings = shop.settings.edits
-    where = regions.regions(found.lazy(), finder(settings.regions), shop.make, settings.regions).collect()
+    where = regions.regions(found.lazy(), finder(settings), shop.make, settings.regions).collect()
     planned = turns.plan(found.lazy(), where.lazy(), settings.editors, settings.turns)
     assert found["image_sha256"].null_count() == 0
     assert set(where["found_by"]) == {"source", "free"}

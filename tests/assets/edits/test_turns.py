@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import chat_server
 import polars as pl
 import pytest
 from edits_corpus import EDITORS, Finder, corpus, editor, made_of, settings
 
-from assets.edits import turns
+from assets.edits import makers, turns
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.curate import masks
+from corpusmith.errors import ModelError
+from corpusmith.models.text.edit_prompts import EditPromptWriter
 from corpusmith.work.produce import shelf_of
 
 
@@ -50,9 +53,8 @@ def test_each_turn_paints_on_what_the_turn_before_it_left(made):
 
 def test_more_scenes_leave_the_first_ones_edits_as_they_are():
     few, more = corpus(12).planned, corpus(13).planned
-    both = few.join(more, on=["scene", "turn"])
-    assert set(few["scene"]) <= set(more["scene"])
-    assert both.filter(pl.col("region") != pl.col("region_right")).is_empty()
+    assert more.filter(pl.col("scene").is_in(few["scene"].implode())).equals(few)
+    assert more.height > few.height
 
 
 def test_one_editor_for_all_turns_of_a_chain_is_a_setting():
@@ -80,13 +82,6 @@ def test_a_chain_that_was_interrupted_between_turns_goes_on_at_the_turn(made, tm
     workshop = Workshop(tmp_path, load(profile="house"))
     editors = [editor(name) for name in EDITORS]
     turns.turns(made.planned.filter(pl.col("turn") <= 2), made.scenes, editors, workshop.make)
-    asked = []
-
-    class Watched:
-        def __call__(self, plan, maker):
-            asked.append(plan.select("turn", "before").collect().height)
-            return workshop.make(plan, maker)
-
     lacking = []
     watched = Workshop(tmp_path, workshop.settings, on_lacking=lambda rows, rate: lacking.append(rows))
     turns.turns(made.planned, made.scenes, editors, watched.make)
@@ -120,3 +115,26 @@ def test_a_free_place_touches_nothing(made):
         free = masks.opened(row["mask"]) > 0
         things = made.regions.filter(pl.col("scene") == row["scene"], pl.col("found_by") == "source").collect()
         assert not any((free & (masks.opened(mask) > 0)).any() for mask in things["mask"])
+
+
+def test_a_language_model_writes_the_prompts_and_where_it_fails_the_grammar_s_stay(made, tmp_path):
+    def says(question: str, before: int) -> chat_server.Reply:
+        return chat_server.said("no JSON" if "to be gone" in question else '{"prompt": "seen: a thing"}')
+
+    workshop = Workshop(tmp_path, load(profile="house", overrides=["work.max_failure_rate=1.0"]))
+    with chat_server.served(says) as server:
+        writer = EditPromptWriter(chat_server.chat(server))
+        worded = turns.worded(made.planned, made.scenes, writer, workshop.make)
+        asked = len(server.requests)
+        again = turns.worded(made.planned, made.scenes, writer, workshop.make)
+    removed = pl.col("operation") == "remove"
+    assert worded.filter(removed)["prompt"].to_list() == made.planned.filter(removed)["prompt"].to_list()
+    assert worded.filter(~removed)["prompt"].str.starts_with("seen: ").all()
+    assert worded.equals(again)
+    assert asked >= made.planned.height
+
+
+def test_a_vision_language_model_without_a_server_is_one_line():
+    wanted = settings("edits.regions.vision=qwen2.5-vl-7b")
+    with pytest.raises(ModelError, match=r"edits\.regions\.vision: qwen2\.5-vl-7b needs a server"):
+        makers.finder(wanted)
