@@ -32,12 +32,16 @@ def test_a_dry_run_counts_its_partitions(tmp_path: Path) -> None:
     }
 
 
-def test_a_build_rejects_and_fails_what_it_should_and_a_second_one_makes_nothing(project: Project) -> None:
+def test_a_build_rejects_and_fails_what_it_should_and_a_second_one_tries_what_failed(project: Project) -> None:
     manifest = json.loads((project.folder / "data/numbers/manifest.json").read_text())
     assert manifest["counts"]["rows"] == 23
     assert manifest["counts"]["rejected"] == 7, "six are too high, and thirteen failed"
-    again = json.loads(project.run("build", "numbers", "--json"))
-    assert again["made"] is False
+    ledger = project.folder / ".corpusmith" / "ledger"
+    before = set(ledger.rglob("segments/*.parquet"))
+    failures = len(set(ledger.rglob("failures/*.parquet")))
+    assert json.loads(project.run("build", "numbers", "--json"))["made"] is True
+    assert set(ledger.rglob("segments/*.parquet")) == before
+    assert len(set(ledger.rglob("failures/*.parquet"))) == failures + 1
 
 
 def test_it_is_previewed(project: Project) -> None:

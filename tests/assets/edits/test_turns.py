@@ -124,14 +124,15 @@ def test_a_language_model_writes_the_prompts_and_where_it_fails_the_grammar_s_st
     workshop = Workshop(tmp_path, load(profile="house", overrides=["work.max_failure_rate=1.0"]))
     with chat_server.served(says) as server:
         writer = EditPromptWriter(chat_server.chat(server))
-        worded = turns.worded(made.planned, made.scenes, writer, workshop.make)
+        few = made.planned.head(18)  # where ten fail and none is answered, the step stops
+        worded = turns.worded(few, made.scenes, writer, workshop.make)
         asked = len(server.requests)
-        again = turns.worded(made.planned, made.scenes, writer, workshop.make)
+        again = turns.worded(few, made.scenes, writer, workshop.make)
     removed = pl.col("operation") == "remove"
-    assert worded.filter(removed)["prompt"].to_list() == made.planned.filter(removed)["prompt"].to_list()
+    assert worded.filter(removed)["prompt"].to_list() == few.filter(removed)["prompt"].to_list()
     assert worded.filter(~removed)["prompt"].str.starts_with("seen: ").all()
     assert worded.equals(again)
-    assert asked >= made.planned.height
+    assert asked >= few.height
 
 
 def test_a_vision_language_model_without_a_server_is_one_line():
