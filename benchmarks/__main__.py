@@ -27,7 +27,7 @@ NAMES = {
     "image_curation": ("--runs 1 --earlier 1000000", "--images 100 --hashes 5000 --earlier 5000 --runs 1"),
     "classify": ("", "--rows 2000 --runs 1"),
     "hidden_states": ("", "--rows 100 --loop-rows 20 --runs 1"),
-    "edits": ("--images 128 --runs 3", "--images 8 --runs 1"),
+    "edits": ("--images 128 --runs 7", "--images 8 --runs 1"),
     "coco": ("", "--instances 2000 --masks 100"),
     "segmentation": ("", "--images 20 --loop-images 5 --runs 1"),
     "segmenters": ("", "--images 64 --epochs 1 --runs 1"),

@@ -139,11 +139,13 @@ class Editor:
         return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
 
     def _edited(self, parts: Sequence[Sequence[Row]]) -> dict[str, Row | UnusableError]:
-        """What became of each key; one part is pasted and encoded while the next is painted."""
+        """What became of each key; parts are opened and cropped, pasted and encoded while others are painted."""
         made: dict[str, Row | UnusableError] = {}
         waiting: dict[str, Future[Row | UnusableError]] = {}
-        for part in parts:
-            crops = {row["key"]: _cropped(row, int(self.entry.size or 0)) for row in part}
+        size = int(self.entry.size or 0)
+        opening = [{row["key"]: encoders().submit(_cropped, row, size) for row in part} for part in parts]
+        for part, ready in zip(parts, opening, strict=True):
+            crops = {key: future.result() for key, future in ready.items()}
             made |= {key: crop for key, crop in crops.items() if isinstance(crop, UnusableError)}
             fit = [(row, crop) for row in part if isinstance(crop := crops[row["key"]], Crop)]
             if not fit:
