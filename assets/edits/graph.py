@@ -37,7 +37,7 @@ def turns(scenes: pl.LazyFrame, regions: pl.LazyFrame, workshop: dg.ResourcePara
     planned = editing.plan(scenes, regions, settings.editors, settings.turns)
     if writer := makers.writer(settings):
         planned = editing.worded(planned, scenes, writer, workshop.make)
-    return editing.turns(planned, scenes, makers.editors(settings), workshop.make)
+    return editing.turns(planned, scenes, makers.editor, workshop.make)
 
 
 @corpus_asset(group="edits", kinds={"polars", "pytorch"}, pictures=[partial(fates, maker="editor")])

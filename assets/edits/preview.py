@@ -26,7 +26,7 @@ def preview(workshop: Workshop, rows: int) -> pl.DataFrame:
     planned = turns.plan(shown, found, settings.editors, settings.turns)
     if writer := makers.writer(settings):
         planned = turns.worded(planned, shown, writer, workshop.make)
-    made = turns.turns(planned, shown, makers.editors(settings), workshop.make)
+    made = turns.turns(planned, shown, makers.editor, workshop.make)
     judge = makers.edit_judge(settings.curated)
     facts = made.select(*curating.TURN, "image_sha256", "before").collect()
     seen = curating.judged(shown, made, judge, workshop.make).collect()

@@ -16,6 +16,7 @@ from assets.edits.rows import released
 from assets.edits.settings import Edits
 from corpusmith.curate import masks
 from corpusmith.curate.images import opened
+from corpusmith.errors import SettingsError
 from corpusmith.models.loading import hardware
 from corpusmith.models.segmenters import IMAGE_CLASSIFIERS, residual, training
 from corpusmith.score import bootstrap, segmentation
@@ -78,7 +79,15 @@ def of(scenes: pl.LazyFrame, turns: pl.LazyFrame, curated: pl.LazyFrame, make: M
 
 
 def baselines(rows: pl.DataFrame, make: Make, settings: Edits) -> pl.LazyFrame:
-    """How well each baseline does on the rows of a release; those that need a base or another editor where there is."""
+    """How well each baseline does on the rows of a release; those that need a base or another editor where there is.
+
+    Raises SettingsError: no rows to train on, or none to test.
+    """
+    if lacking := [split for split in ("train", "test") if split not in rows["split"]]:
+        raise SettingsError(
+            f"{rows.height} chains of fit edits leave none to {' and none to '.join(lacking)} the baselines: "
+            "ask for more scenes, or see edits.curated and edits.splits"
+        )
     found = examples(rows, settings.scores.size)
     corpus = hashlib.blake2b("".join(rows["image_sha256"] + rows["mask_sha256"]).encode(), digest_size=16).hexdigest()
     decides = {**settings.scores.model_dump(exclude={"segmenters"}), "code": CODE, "scores": VERSION}

@@ -12,6 +12,7 @@ import polars as pl
 
 from assets.edits.prompts import asked
 from assets.edits.settings import Turns
+from corpusmith.errors import SettingsError
 from corpusmith.models.editor import EDITED, Editor
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Maker, with_failed
@@ -97,37 +98,49 @@ def worded(planned: pl.DataFrame, scenes: pl.LazyFrame, writer: Maker, make: Mak
     return both.with_columns(prompt=pl.coalesce("written", "prompt")).drop("written")
 
 
-def turns(planned: pl.DataFrame, scenes: pl.LazyFrame, editors: Sequence[Editor], make: Make) -> pl.LazyFrame:
+def turns(planned: pl.DataFrame, scenes: pl.LazyFrame, editor: Callable[[str], Editor], make: Make) -> pl.LazyFrame:
     """Every edit that was made or failed, turn by turn: a turn's plan names the turn before, so that what changes at
     the third makes the third alone. What comes after a turn that failed has nothing to go on from and is not there.
+
+    editor(name) is asked for anew for each turn, and let go after it: one model is in memory at a time. Raises
+    SettingsError where nothing is planned.
     """
+    if planned.is_empty():
+        raise SettingsError(
+            "no scene has a region that can be edited: see edits.regions (min_area, max_area), or name more images"
+        )
     last = scenes.filter(pl.col("image_sha256").is_not_null()).select(
         "scene", before="image_sha256", image_before="image"
     )
     made: list[pl.LazyFrame] = []
+    names = planned["editor"].unique(maintain_order=True).sort()
     for turn in range(1, int(planned["turn"].max() or 0) + 1):  # type: ignore[call-overload]
         of_turn = planned.lazy().filter(pl.col("turn") == turn)
         given = of_turn.join(last, on="scene", how="inner", maintain_order="left")
-        parts = [_by(editor, given.filter(pl.col("editor") == editor.entry.name), make) for editor in editors]
-        made.append(pl.concat(parts).collect().lazy())
+        parts = [_by(editor(name), given.filter(pl.col("editor") == name), make) for name in names]
+        made.append(pl.concat(parts).lazy())
         last = made[-1].drop_nulls("image_sha256").select("scene", before="key", image_before="image")
     return pl.concat(made)
 
 
-def _by(editor: Editor, given: pl.LazyFrame, make: Make) -> pl.LazyFrame:
+def _by(editor: Editor, given: pl.LazyFrame, make: Make) -> pl.DataFrame:
     """What one editor makes of its turns, with all that says how."""
     provenance = editor.provenance
-    return with_failed(make(given, editor), given, editor).select(
-        "key",
-        *PLANNED.names(),
-        "before",
-        *EDITED.names,
-        model=pl.lit(provenance["model"]),
-        revision=pl.lit(provenance["revision"]),
-        steps=pl.lit(provenance["steps"], pl.Int32),
-        guidance=pl.lit(provenance["guidance"], pl.Float32),
-        plan=canonical(editor.inputs),
-        fingerprint=pl.lit(editor.fingerprint),
+    return (
+        with_failed(make(given, editor), given, editor)
+        .select(
+            "key",
+            *PLANNED.names(),
+            "before",
+            *EDITED.names,
+            model=pl.lit(provenance["model"]),
+            revision=pl.lit(provenance["revision"]),
+            steps=pl.lit(provenance["steps"], pl.Int32),
+            guidance=pl.lit(provenance["guidance"], pl.Float32),
+            plan=canonical(editor.inputs),
+            fingerprint=pl.lit(editor.fingerprint),
+        )
+        .collect()
     )
 
 

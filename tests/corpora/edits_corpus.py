@@ -84,7 +84,7 @@ def corpus(drawn: int = 24, unfit: Callable[[pl.Expr], pl.Expr] | None = None, *
     here = found.collect().lazy()
     areas = regions.regions(here, Finder(), made_of, wanted.regions)
     planned = turns.plan(here, areas, wanted.editors, wanted.turns)
-    edited = turns.turns(planned, here, [editor(name) for name in wanted.editors], made_of)
+    edited = turns.turns(planned, here, editor, made_of)
     judged = edited.select(*curated.TURN, "image_sha256").with_columns(
         change=pl.lit(50.0),
         outside=pl.lit(0),

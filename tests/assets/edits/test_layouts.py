@@ -16,7 +16,7 @@ from assets.edits.card import card
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.curate import masks
-from corpusmith.errors import UserError
+from corpusmith.errors import SettingsError, UserError
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
@@ -151,3 +151,11 @@ def test_a_pair_without_a_mask_or_with_a_mask_of_colours_is_named(tmp_path):
     saved(tmp_path / "theirs" / "00000001.mask.png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match="one channel"):
         imports.pairs(workshop(tmp_path), tmp_path / "theirs", tmp_path / "in")
+
+
+def test_too_few_edits_to_train_on_or_to_test_are_one_line(tmp_path):
+    from assets.edits import scores
+
+    few = corpus(24).rows.collect().with_columns(split=pl.lit("train"))
+    with pytest.raises(SettingsError, match="leave none to test the baselines"):
+        scores.baselines(few, workshop(tmp_path).make, settings())

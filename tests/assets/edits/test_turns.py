@@ -11,7 +11,7 @@ from assets.edits import makers, turns
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.curate import masks
-from corpusmith.errors import ModelError
+from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models.text.edit_prompts import EditPromptWriter
 from corpusmith.work.produce import shelf_of
 
@@ -67,11 +67,11 @@ def test_one_editor_for_all_turns_of_a_chain_is_a_setting():
 def test_a_change_to_the_third_turns_prompt_makes_the_third_alone(made, tmp_path):
     workshop = Workshop(tmp_path, load(profile="house"))
     editors = [editor(name) for name in EDITORS]
-    first = turns.turns(made.planned, made.scenes, editors, workshop.make).collect()
+    first = turns.turns(made.planned, made.scenes, editor, workshop.make).collect()
     before = {maker.name: shelf_of(maker, workshop.ledger).keys().len() for maker in editors}
     third = pl.col("turn") == 3
     changed = made.planned.with_columns(prompt=pl.when(third).then(pl.lit("a pink teapot")).otherwise("prompt"))
-    second = turns.turns(changed, made.scenes, editors, workshop.make).collect()
+    second = turns.turns(changed, made.scenes, editor, workshop.make).collect()
     after = {maker.name: shelf_of(maker, workshop.ledger).keys().len() for maker in editors}
     same = first.join(second, on="key")
     assert set(same["turn"]) == {1, 2}
@@ -80,11 +80,10 @@ def test_a_change_to_the_third_turns_prompt_makes_the_third_alone(made, tmp_path
 
 def test_a_chain_that_was_interrupted_between_turns_goes_on_at_the_turn(made, tmp_path):
     workshop = Workshop(tmp_path, load(profile="house"))
-    editors = [editor(name) for name in EDITORS]
-    turns.turns(made.planned.filter(pl.col("turn") <= 2), made.scenes, editors, workshop.make)
+    turns.turns(made.planned.filter(pl.col("turn") <= 2), made.scenes, editor, workshop.make)
     lacking = []
     watched = Workshop(tmp_path, workshop.settings, on_lacking=lambda rows, rate: lacking.append(rows))
-    turns.turns(made.planned, made.scenes, editors, watched.make)
+    turns.turns(made.planned, made.scenes, editor, watched.make)
     assert sum(lacking) == made.planned.filter(turn=3).height
 
 
@@ -92,9 +91,7 @@ def test_after_a_turn_that_failed_nothing_is_made_and_the_others_go_on(made, tmp
     workshop = Workshop(tmp_path, load(profile="house", overrides=["work.max_failure_rate=1.0"]))
     broken = made.planned.filter(pl.col("turn") == 1)["scene"][0]
     empty = pl.when((pl.col("scene") == broken) & (pl.col("turn") == 1)).then(pl.lit(" ")).otherwise("prompt")
-    edits = turns.turns(
-        made.planned.with_columns(prompt=empty), made.scenes, [editor(name) for name in EDITORS], workshop.make
-    ).collect()
+    edits = turns.turns(made.planned.with_columns(prompt=empty), made.scenes, editor, workshop.make).collect()
     lost = edits.filter(scene=broken)
     assert lost["image_sha256"].to_list() == [None]
     assert edits.filter(pl.col("scene") != broken)["image_sha256"].null_count() == 0
@@ -139,3 +136,8 @@ def test_a_vision_language_model_without_a_server_is_one_line():
     wanted = settings("edits.regions.vision=qwen2.5-vl-7b")
     with pytest.raises(ModelError, match=r"edits\.regions\.vision: qwen2\.5-vl-7b needs a server"):
         makers.finder(wanted)
+
+
+def test_scenes_of_which_none_can_be_edited_are_one_line(made):
+    with pytest.raises(SettingsError, match="no scene has a region"):
+        turns.turns(made.planned.clear(), made.scenes, editor, made_of)
