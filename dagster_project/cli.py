@@ -338,9 +338,9 @@ def _layout(kind: str, corpus: str, named: str | None, layouts: Mapping[str, Any
 
     name = named or next(iter(layouts), None)
     if name not in layouts:
-        raise UserError(
-            f"{corpus} has no {kind} {plain(name) if name else ''!r}: expected one of {', '.join(layouts) or 'none'}"
-        )
+        if name is None:
+            raise UserError(f"{corpus} has no {kind}s")
+        raise UserError(f"{corpus} has no {kind} {plain(name)!r}: expected one of {', '.join(layouts)}")
     return layouts[name]
 
 

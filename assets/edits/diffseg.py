@@ -31,10 +31,12 @@ def export(release: Path, to: Path, tar: bool = False) -> int:
 
     Returns how many. Raises UserError: ``to`` holds something already. A batch of rows is in memory at a time.
     """
-    if to.exists() and any(to.iterdir()):
-        raise UserError(f"{to} is not empty: name another folder")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UserError(f"{to} is no empty folder: name another one")
+    editors = manifest.read(release).params.get("edits", {}).get("editors")
+    if not editors:
+        raise UserError(f"{release} is no release of edits")
     to.mkdir(parents=True, exist_ok=True)
-    editors = manifest.read(release).params["edits"]["editors"]
     (to / NAMES).write_text(json.dumps({str(label): name for label, name in enumerate(editors, 1)}, indent=2) + "\n")
     rows = parquet.scan(release)
     count = 0

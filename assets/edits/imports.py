@@ -21,7 +21,8 @@ from corpusmith.curate.balance import assign_splits
 from corpusmith.curate.images import PROBLEMS, SUFFIXES, opened
 from corpusmith.errors import UserError
 from corpusmith.models.images import png
-from corpusmith.release.inputs import Release, Source, Stage
+from corpusmith.release import manifest
+from corpusmith.release.inputs import CardText, Release, Source, Stage
 from corpusmith.release.manifest import Manifest
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
@@ -49,6 +50,9 @@ class Notes:
     grey: int = 0  # mask pixels that were neither 0 nor 255
     masks: int = 0
     resized: int = 0  # originals brought to the size of their edit
+    resized_masks: int = 0
+    unchanged: int = 0  # edits that are their original within their mask
+    incomplete: list[str] = field(default_factory=list)
     leaks: list[float] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
@@ -58,6 +62,15 @@ class Notes:
             said.append(f"{self.masks:,} masks with grey levels: a threshold of {HALF} decided {self.grey:,} pixels")
         if self.resized:
             said.append(f"{self.resized:,} originals were brought to the size of their edit")
+        if self.resized_masks:
+            said.append(f"{self.resized_masks:,} masks were brought to the size of their edit")
+        if self.unchanged:
+            said.append(f"{self.unchanged:,} edits are the same as their original within their mask")
+        if self.incomplete:
+            said.append(
+                f"{len(self.incomplete):,} names were left out, for one of original, edited and mask is missing: "
+                f"{', '.join(self.incomplete[:3])}{', …' if len(self.incomplete) > 3 else ''}"
+            )
         if self.leaks:
             said.append(
                 f"outside their masks the edits differ from the originals by {np.mean(self.leaks):.2f} grey levels in "
@@ -74,19 +87,36 @@ def triples(workshop: Workshop, folder: Path, into: Path) -> Manifest:
     pixels as PNG, masks become black and white; what an edit changed outside its mask is measured, not put back. Raises
     UserError.
     """
+    _check_place(folder, into)
     notes = Notes()
-    rows = [_triple(name, parts, notes) for name, parts in _triples(folder)]
+    rows = [_triple(name, parts, notes) for name, parts in _triples(folder, notes)]
     return _released(workshop, folder, into, rows, [SOMEBODY], notes)
 
 
 def pairs(workshop: Workshop, folder: Path, into: Path) -> Manifest:
     """Import pairs as DiffSeg30k has them (assets.edits.diffseg): images and label maps, neither bases nor turns."""
+    _check_place(folder, into)
     notes = Notes()
     named = diffseg.labels(folder)
     found = [_pair(pair, named) for pair in diffseg.pairs(folder)]
     highest = max(int(np.max(masks.opened(row["mask"]["bytes"]))) for row in found)
     editors = [named.get(label, f"editor {label}") for label in range(1, max(highest, *named, 1) + 1)]
     return _released(workshop, folder, into, found, editors, notes)
+
+
+def _check_place(folder: Path, into: Path) -> None:
+    """Raises UserError where there is no folder to read, or where the release would be written over something else."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: expected one of images" if folder.exists() else f"no folder {folder}")
+    here, there = folder.resolve(), into.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise UserError(f"{into} and {folder} lie in one another: name another folder with --to")
+    if into.exists() and not _is_import(into):
+        raise UserError(f"{into} is there and holds no import: name another folder with --to")
+
+
+def _is_import(folder: Path) -> bool:
+    return (folder / manifest.NAME).is_file() and IMPORTED in manifest.read(folder).makers
 
 
 def _released(
@@ -101,9 +131,7 @@ def _released(
         Release(
             corpus="edits",
             version=settings.version,
-            text=replace(
-                CARD, labels=tuple(editors), origins=(IMPORTED,), strips=None, stages=STAGES, licence="unknown"
-            ),
+            text=_card(editors),
             rows=table.lazy(),
             rejected=pl.LazyFrame(schema=schema(EDITS_REJECTED)),
             scores=scores.baselines(table, workshop.make, settings).collect(),
@@ -116,6 +144,24 @@ def _released(
     )
 
 
+def _card(editors: list[str]) -> CardText:
+    return replace(
+        CARD,
+        title="Imported edits",
+        tagline="Somebody else's edits in the form of this corpus, with their leak measured.",
+        description=(
+            "Edits that others made, in the form of corpusmith's edits: images and label maps and, where they are "
+            "known, the image before and the prompt. Pixels are theirs: what an edit changed outside its mask is in "
+            "`leak`, and was not put back. `mask` says of each pixel who painted it: 0 nobody, k the k-th editor."
+        ),
+        labels=tuple(editors),
+        origins=(IMPORTED,),
+        strips=None,
+        stages=STAGES,
+        label_columns={"operation": CARD.label_columns["operation"], "kind": (IMPORTED,)},
+    )
+
+
 def _with_splits(rows: pl.DataFrame, settings: Edits) -> pl.DataFrame:
     """The rows, those without a split in one by their base, or their image. Raises UserError where they are too few."""
     shares = settings.splits
@@ -123,16 +169,13 @@ def _with_splits(rows: pl.DataFrame, settings: Edits) -> pl.DataFrame:
     grouped = rows.select(emotion="editor", group=pl.coalesce("base_sha256", "image_sha256"))
     placed = rows.with_columns(split=pl.coalesce("split", assign_splits(grouped, fractions)))
     if {"train", "test"} - set(placed["split"]):
-        raise UserError(
-            f"{rows.height} edits leave none to train on or none to test: import more, or raise edits.splits"
-        )
+        raise UserError(f"{rows.height} edits are too few to train on some and test others: import more of them")
     return placed
 
 
-def _triples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _triples(folder: Path, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each triple by its name: original, edited, mask (paths) and prompt. Raises UserError where there is none."""
-    said = folder / "prompts.json"
-    prompts = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
+    prompts = _prompts(folder / "prompts.json")
     found: dict[str, dict[str, Any]] = {}
     endings = {ending for of in SUFFIXES.values() for ending in of}
     for path in sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings):
@@ -144,10 +187,22 @@ def _triples(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             f"{folder} has no triples: expected original/, edited/ and mask/ with files of one name, or x.png, "
             f"x_edited.png and x_mask.png beside each other; found {len(found):,} names, of which none has all three"
         )
+    notes.incomplete += sorted(found.keys() - whole.keys())
     for name, parts in whole.items():
         text = parts["original"].with_suffix(".txt")
         prompt = prompts.get(name) or (text.read_text(encoding="utf-8").strip() if text.is_file() else None)
         yield name, {**parts, "prompt": prompt}
+
+
+def _prompts(path: Path) -> dict[str, str]:
+    """What prompts.json says, by name. Raises UserError: it is no table of texts."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}") from None
+    if not isinstance(said, dict) or not all(isinstance(prompt, str) for prompt in said.values()):
+        raise UserError(f'{path}: expected {{"name": "prompt", …}}')
+    return said
 
 
 def _role(path: Path) -> tuple[str, str]:
@@ -170,6 +225,7 @@ def _triple(name: str, parts: Mapping[str, Any], notes: Notes) -> dict[str, Any]
     off = np.abs(edited.astype(np.int16) - original)
     leak = float(off[~region].mean()) if not region.all() else 0.0
     notes.leaks.append(leak)
+    notes.unchanged += not off[region].any()
     before, mask = _encoded(png(original)), _encoded(masks.png(region))
     image = _encoded(png(edited))
     plan = {"before": before["sha256"], "image": image["sha256"], "prompt": parts["prompt"], "region": mask["sha256"]}
@@ -195,7 +251,8 @@ def _pair(pair: Mapping[str, Any], named: Mapping[int, str]) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"the mask of {pair['name']}: {error}") from None
     there = [int(label) for label in np.unique(label_map) if label]
-    editors = list(pair.get("editors") or (named.get(label, f"editor {label}") for label in there))
+    said = pair.get("editors") if named else None  # without names of the labels those of the edits say nothing
+    editors = list(said or (named.get(label, f"editor {label}") for label in there))
     image, mask = _encoded(pair["image"]), _encoded(pair["mask"])
     plan = {"image": image["sha256"], "mask": mask["sha256"]}
     made = {
@@ -255,16 +312,29 @@ def _image(path: Path) -> Any:
 
 def _region(path: Path, shape: tuple[int, ...], notes: Notes) -> Any:
     """A mask as it comes, of colours or grey levels, at the size of its edit: which pixels were edited."""
-    grey = _image(path).max(axis=2)
-    if grey.shape != shape[:2]:
-        grey = _resized(grey, shape)
+    grey = _on_black(path).max(axis=2)
     between = int(((grey > 0) & (grey < 255)).sum())
     notes.grey += between
     notes.masks += between > 0
     region = grey >= HALF
     if not region.any():
-        raise UserError(f"{path}: the mask is empty: no pixel is {HALF} or brighter")
-    return region
+        raise UserError(f"{path}: the mask is empty: its brightest pixel is {grey.max()}, expected {HALF} or more")
+    if region.shape == shape[:2]:
+        return region
+    notes.resized_masks += 1
+    return masks.resized(region, (shape[1], shape[0]))
+
+
+def _on_black(path: Path) -> Any:
+    """A mask's pixels, (h, w, 3); what is transparent is not marked."""
+    from PIL import Image
+
+    plain = _image(path)  # bounded, and of a format that is read
+    with Image.open(path) as found:
+        if "A" not in found.getbands() and "transparency" not in found.info:
+            return plain
+        shown = found.convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", shown.size, "black"), shown).convert("RGB"))
 
 
 def _resized(pixels: Any, shape: tuple[int, ...]) -> Any:

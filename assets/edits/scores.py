@@ -89,6 +89,8 @@ def baselines(rows: pl.DataFrame, make: Make, settings: Edits) -> pl.LazyFrame:
             "ask for more scenes, or see edits.curated and edits.splits"
         )
     found = examples(rows, settings.scores.size)
+    if len(np.unique(found.where(pl.col("split") == "train").edited)) < 2:
+        raise SettingsError("every pixel of the edits to train on is edited: there is nothing to tell it from")
     corpus = hashlib.blake2b("".join(rows["image_sha256"] + rows["mask_sha256"]).encode(), digest_size=16).hexdigest()
     decides = {**settings.scores.model_dump(exclude={"segmenters"}), "code": CODE, "scores": VERSION}
     made_on = pl.col("turns").list.eval(pl.element().struct.field("made_on"))

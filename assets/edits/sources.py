@@ -13,7 +13,7 @@ import polars as pl
 from assets.edits import makers
 from assets.resources import Workshop
 from corpusmith.curate.images import SUFFIXES
-from corpusmith.errors import SourceError
+from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest import coco
 from corpusmith.ingest.sources import check_name, is_hub_id, is_saved_dataset, pinned
 from corpusmith.models.diffusion import runs_on
@@ -21,7 +21,7 @@ from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.preflight import preflight
 from corpusmith.release.inputs import Source
 
-ENDINGS: Final = tuple(ending for endings in SUFFIXES.values() for ending in endings)
+ENDINGS: Final = tuple(dict.fromkeys(ending for endings in SUFFIXES.values() for ending in endings))
 
 PHOTOGRAPH: Final = pl.Schema(
     {
@@ -35,8 +35,11 @@ PHOTOGRAPH: Final = pl.Schema(
 
 
 def ready(workshop: Workshop) -> None:
-    """What would stop the work later is found before it begins. Raises ModelError, SourceError."""
+    """What would stop the work later is found before it begins. Raises ModelError, SettingsError and
+    SourceError."""
     settings = workshop.settings.edits
+    if not (settings.source or settings.scenes.drawn or settings.scenes.generated):
+        raise SettingsError("edits.scenes: drawn and generated are both 0, and there is no source: nothing to edit")
     files(workshop)
     for maker in makers.all_of(settings):
         if isinstance(maker, ImageModel):
@@ -61,6 +64,8 @@ def files(workshop: Workshop) -> list[Path]:
                 raise SourceError(f"the folder {path} holds no images: expected files named {' '.join(ENDINGS)}")
             found += inside
         elif path.is_file():
+            if not _is_image(Path(path.name)):
+                raise SourceError(f"{path} is no image by its name: expected one that ends in {' '.join(ENDINGS)}")
             found.append(path)
         elif path.is_dir() or is_hub_id(source):
             found += _unpacked(source, workshop)

@@ -115,7 +115,7 @@ def check_files(release: Path) -> Checked:
             for batch in held.collect_batches(chunk_size=_IMAGES):
                 there = batch.drop_nulls("data")
                 if name.startswith("data/"):
-                    missing += _places(name, batch.filter(batch["data"].is_null()))
+                    missing += _places(name, batch.filter(pl.col("data").is_null() & pl.col("digest").is_not_null()))
                 found = pl.Series([hashlib.sha256(data).hexdigest() for data in there["data"]], dtype=pl.String)
                 wrong += _places(name, there.filter(found.ne_missing(there["digest"])))
                 images += there.height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from assets.edits.card import card
 from assets.registry import load
 from assets.resources import Workshop
 from corpusmith.curate import masks
-from corpusmith.errors import SettingsError, UserError
+from corpusmith.errors import ReleaseError, SettingsError, UserError
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
@@ -79,7 +80,7 @@ def test_tar_shards_hold_the_same_files_and_the_same_bytes_twice(release, tmp_pa
 
 def test_nothing_is_written_over_what_is_there(release, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="not empty"):
+    with pytest.raises(UserError, match="no empty folder"):
         diffseg.export(release, tmp_path)
 
 
@@ -159,3 +160,82 @@ def test_too_few_edits_to_train_on_or_to_test_are_one_line(tmp_path):
     few = corpus(24).rows.collect().with_columns(split=pl.lit("train"))
     with pytest.raises(SettingsError, match="leave none to test the baselines"):
         scores.baselines(few, workshop(tmp_path).make, settings())
+
+
+@pytest.fixture
+def theirs(tmp_path) -> Path:
+    for number in range(12):
+        somebodys(tmp_path / "theirs", number)
+    return tmp_path / "theirs"
+
+
+@pytest.mark.parametrize("place", ["theirs", "theirs/in", ".", "other"])
+def test_an_import_is_written_over_nothing_that_is_no_import(theirs, place):
+    (theirs.parent / "other").mkdir()
+    (theirs.parent / "other" / "mine.txt").write_text("mine")
+    before = sorted(theirs.parent.rglob("*"))
+    with pytest.raises(UserError, match="name another folder with --to"):
+        imports.triples(workshop(theirs.parent), theirs, theirs.parent / place)
+    assert sorted(theirs.parent.rglob("*")) == before
+
+
+def test_an_import_may_be_made_again_and_opens_in_datasets_and_verifies(theirs, tmp_path):
+    import datasets
+
+    from corpusmith.release.verify import check_files
+
+    for _ in range(2):
+        imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "in")
+    opened = datasets.load_dataset(str(tmp_path / "in"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert opened.features["kind"].names == ["imported"]
+    diffseg.export(tmp_path / "in", tmp_path / "pairs")
+    imports.pairs(workshop(tmp_path / "home"), tmp_path / "pairs", tmp_path / "again")
+    assert check_files(tmp_path / "again").images == 24  # images and label maps; nobody knows the bases
+
+
+def test_what_was_left_out_resized_or_unchanged_is_said(theirs, tmp_path):
+    (theirs / "edited" / "3.png").unlink()
+    saved(
+        theirs / "mask" / "4.png",
+        np.array(Image.open(theirs / "mask" / "4.png").resize((96, 96), Image.Resampling.NEAREST)),
+    )
+    (theirs / "edited" / "5.png").write_bytes((theirs / "original" / "5.png").read_bytes())
+    [source] = imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "in").sources
+    assert "1 names were left out, for one of original, edited and mask is missing: 3" in source["notes"]
+    assert "1 masks were brought to the size of their edit" in source["notes"]
+    assert "1 edits are the same as their original within their mask" in source["notes"]
+    assert not [note for note in source["notes"] if "grey levels: a threshold" in note]
+
+
+def test_what_is_transparent_in_a_mask_is_not_marked(theirs, tmp_path):
+    mask = Image.open(theirs / "mask" / "0.png").convert("L")
+    clear = Image.new("RGBA", mask.size, (255, 255, 255, 0))
+    clear.putalpha(mask)
+    clear.save(theirs / "mask" / "0.png")
+    imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "in")
+    [row] = rows_of(tmp_path / "in").filter(source="0").to_dicts()
+    assert (masks.opened(row["mask"]["bytes"]) > 0).sum() == 400
+
+
+@pytest.mark.parametrize(("text", "said"), [("[1,2", "no JSON"), ("[1, 2]", "expected"), ('{"1": 2}', "expected")])
+def test_prompts_that_cannot_be_read_are_one_line(theirs, tmp_path, text, said):
+    (theirs / "prompts.json").write_text(text)
+    with pytest.raises(UserError, match=rf"prompts\.json.* {said}|prompts\.json: {said}"):
+        imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "in")
+
+
+def test_edits_of_whole_images_are_nothing_to_learn_from(theirs, tmp_path):
+    for number in range(12):
+        saved(theirs / "mask" / f"{number}.png", np.full((48, 48, 3), 255, np.uint8))
+    with pytest.raises(SettingsError, match="every pixel"):
+        imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "in")
+
+
+def test_a_release_of_another_corpus_is_not_exported_and_leaves_no_folder(release, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    said = json.loads((release / "manifest.json").read_text())
+    with pytest.raises(ReleaseError):
+        diffseg.export(other, tmp_path / "out")
+    assert said["params"]["edits"]
+    assert not (tmp_path / "out").exists()

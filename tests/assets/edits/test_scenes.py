@@ -170,6 +170,7 @@ def test_a_dataset_with_images_is_a_source_and_one_without_is_refused(tmp_path):
 )
 def test_a_source_that_cannot_be_used_is_one_line(tmp_path, source, said):
     coco(tmp_path, SQUARE)
+    (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(SourceError, match=said):
         sources.files(workshop(tmp_path / "home", tmp_path / source))
 
