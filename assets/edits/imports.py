@@ -116,7 +116,7 @@ def _check_place(folder: Path, into: Path) -> None:
 
 
 def _is_import(folder: Path) -> bool:
-    return (folder / manifest.NAME).is_file() and IMPORTED in manifest.read(folder).makers
+    return (folder / manifest.NAME).is_file() and IMPORTED in manifest.read(folder).counts.get("made", {})
 
 
 def _released(
