@@ -19,7 +19,7 @@ class Diff:
     """Rows by key; counts: what the corpus counts by, old, new, delta; scores: what both measured, old, new, delta.
 
     ``apart`` in scores says whether the two 95 % intervals are. redrawn: changed rows that have another image; renamed:
-    added rows whose very image the old release has, under another key; both by the SHA-256 of the images.
+    added rows whose very image, or images, the old release has, under another key; both by the SHA-256 of the images.
     """
 
     old: str
@@ -73,13 +73,13 @@ def _compared(before: manifest.Manifest, after: manifest.Manifest, old: Path, ne
         redrawn=pl.any_horizontal(pl.lit(False), *drawn_anew).sum(),
     ).collect(engine="streaming")
     added = hashed[1].join(hashed[0], on="key", how="anti")
-    again = [added.join(hashed[0], on=name, how="semi").select(pl.len()) for name in images]
-    renamed = [table.collect(engine="streaming").item() for table in again]
+    again = added.join(hashed[0], on=images, how="semi", nulls_equal=True) if images else added.head(0)
+    renamed = again.select(pl.len()).collect(engine="streaming").item()
     return Diff(
         f"{before.corpus} {before.version}",
         f"{after.corpus} {after.version}",
         **counted.row(0, named=True),
-        renamed=sum(renamed),
+        renamed=renamed,
         counts=_counts(rows[0], rows[1], [name for name in _counted_by(after) if name in shared]),
         scores=_scores(old, new),
     )

@@ -239,3 +239,14 @@ def test_a_release_of_another_corpus_is_not_exported_and_leaves_no_folder(releas
         diffseg.export(other, tmp_path / "out")
     assert said["params"]["edits"]
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_share_a_label_map_alone_are_no_row_of_the_old_release(theirs, tmp_path):
+    from corpusmith.release.diff import diff
+
+    imports.triples(workshop(tmp_path / "home"), theirs, tmp_path / "old")
+    for number in range(12, 24):
+        somebodys(tmp_path / "others", number)
+    imports.triples(workshop(tmp_path / "home"), tmp_path / "others", tmp_path / "new")
+    found = diff(tmp_path / "old", tmp_path / "new")
+    assert (found.added, found.removed, found.renamed) == (12, 12, 0)
