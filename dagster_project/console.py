@@ -36,6 +36,7 @@ class Display:
     _said: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
     _checks: list[bool] = field(default_factory=list)
+    _failed: dict[tuple[str, int], int] = field(default_factory=dict)  # by maker and rows that it was asked for
 
     def __enter__(self) -> Display:
         if self.console.is_terminal and not self.quiet:
@@ -56,6 +57,7 @@ class Display:
 
     def on_rows(self, rows: Rows) -> None:
         """A batch was made."""
+        self._failed[rows.step, rows.total] = rows.failed
         rate = rows.done / rows.seconds if rows.seconds else 0.0
         speed = f"{rate:,.0f} rows/s" if rate >= 1 else ""
         if self._bars:
@@ -81,6 +83,7 @@ class Display:
             case dg.DagsterEventType.ASSET_MATERIALIZATION:
                 made = event.step_materialization_data.materialization
                 self._say(f"[green]✓[/] {name:<12} {_counts(made.metadata)}{_of(made.partition)}")
+                self._say_failed()
                 if "read as" in made.metadata:
                     self.say(f"  [dim]{plain(made.metadata['read as'].value)}[/]")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -103,6 +106,12 @@ class Display:
         self._began = time.monotonic()
         if self._bars:
             self._step = self._bars.add_task(name, total=None, rows="", rate="")
+
+    def _say_failed(self) -> None:
+        for (step, _), failed in self._failed.items():
+            if failed:
+                self.say(f"  [yellow]{failed:,} of its rows failed[/] ({plain(step)}): the next build tries them again")
+        self._failed.clear()
 
     def _say_checks(self) -> None:
         broken = self._checks.count(False)

@@ -1,14 +1,17 @@
 """What came from elsewhere is shown as text: it is no markup, and steers no terminal."""
 
+import io
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from corpusmith.work.produce import Progress
 from dagster_project.cli import app
-from dagster_project.console import _of
+from dagster_project.console import Display, _of
 from dagster_project.terminal import plain
 
 HOSTILE = "[/nope][red]\x1b[2J"
@@ -42,3 +45,12 @@ def test_a_home_whose_name_is_markup_is_a_home(tmp_path: Path) -> None:
 
 def test_a_partition_whose_name_is_markup_is_shown_as_it_is() -> None:
     assert _of("dump [/nope].csv") == r" of dump \[/nope].csv"
+
+
+def test_rows_that_failed_are_said_once_their_step_has_ended():
+    said = io.StringIO()
+    display = Display(console=Console(file=said, width=200))
+    display.on_rows(Progress("squares", 14, 1, 15, 1.0))
+    display._say_failed()
+    display._say_failed()
+    assert said.getvalue().count("1 of its rows failed (squares): the next build tries them again") == 1
