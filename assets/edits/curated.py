@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
 from assets.edits.settings import Curated, Edits
@@ -12,9 +10,7 @@ from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector
 from corpusmith.errors import SettingsError
 from corpusmith.models.perceivers.edits import JUDGED, EditJudge
-from corpusmith.work.produce import Maker
-
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+from corpusmith.work.produce import Make
 
 TURN = ("key", "scene", "turn", "operation", "editor", "name", "thing", "colour", "prompt", "region", "area", "leak")
 

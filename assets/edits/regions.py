@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +13,8 @@ from assets.edits.settings import Regions
 from corpusmith.curate import masks
 from corpusmith.score import segmentation
 from corpusmith.work.draws import below, mix
-from corpusmith.work.produce import Maker
+from corpusmith.work.produce import Make, Maker
 
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 FREE: Final = 2  # free places of a scene, at most

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,12 +19,11 @@ from corpusmith.ingest.coco import mask_of
 from corpusmith.models.images import Generator, UnusableError, png
 from corpusmith.work.draws import mix
 from corpusmith.work.plan import canonical, fingerprint, seeds
-from corpusmith.work.produce import Maker, with_failed
+from corpusmith.work.produce import Make, Maker, with_failed
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 
 VERSION: Final = 1  # of how scenes are drawn and read: raise it when that changes
 

@@ -23,9 +23,8 @@ from corpusmith.score import bootstrap, segmentation
 from corpusmith.score.distortions import DISTORTIONS, distorted
 from corpusmith.score.measured import measured
 from corpusmith.score.scores import VERSION, Measurement, score, table
-from corpusmith.work.produce import Maker
+from corpusmith.work.produce import Make, Maker
 
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Rows = list[dict[str, Any]]

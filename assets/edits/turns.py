@@ -15,9 +15,7 @@ from assets.edits.settings import Turns
 from corpusmith.errors import SettingsError
 from corpusmith.models.editor import EDITED, Editor
 from corpusmith.work.plan import canonical
-from corpusmith.work.produce import Maker, with_failed
-
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+from corpusmith.work.produce import Make, Maker, with_failed
 
 NAMED: Final = ("remove", "change")
 """Operations on something that is there; something is added where nothing is."""

@@ -5,6 +5,7 @@ A training that was stopped goes on from its checkpoint; to begin anew, remove t
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import dagster as dg
 
@@ -94,31 +95,19 @@ def expression_classifiers(config: Drawings) -> dg.MaterializeResult:
 @dg.asset(key=["house", "object_classifier"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
 def object_classifier(config: Drawings) -> dg.MaterializeResult:
     """A network that says which things are to be seen in a drawing."""
-    folder = Path(config.models) / object_judge.NAME
-    object_judge.train(Path(config.models), Path(config.work))
-    metrics = object_card.measure(folder)
-    readers.describe(folder, metrics, object_card.card(metrics))
-    return dg.MaterializeResult(metadata={object_judge.NAME: _measured(config, object_judge.NAME)})
+    return _read(object_judge, object_card, config)
 
 
 @dg.asset(key=["house", "image_text_model"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
 def image_text_model(config: Drawings) -> dg.MaterializeResult:
     """A small CLIP: drawings and their captions in one space."""
-    folder = Path(config.models) / clip.NAME
-    clip.train(Path(config.models), Path(config.work))
-    metrics = clip_card.measure(folder)
-    readers.describe(folder, metrics, clip_card.card(metrics))
-    return dg.MaterializeResult(metadata={clip.NAME: _measured(config, clip.NAME)})
+    return _read(clip, clip_card, config)
 
 
 @dg.asset(key=["house", "region_finder"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
 def region_finder(config: Drawings) -> dg.MaterializeResult:
     """A network that says which thing is where in a drawing."""
-    folder = Path(config.models) / regions.NAME
-    regions.train(Path(config.models), Path(config.work))
-    metrics = regions_card.measure(folder)
-    readers.describe(folder, metrics, regions_card.card(metrics))
-    return dg.MaterializeResult(metadata={regions.NAME: _measured(config, regions.NAME)})
+    return _read(regions, regions_card, config)
 
 
 @dg.asset(key=DRAWINGS, group_name="house", kinds={"numpy"}, owners=OWNERS)
@@ -219,6 +208,15 @@ def _refuse_a_blind_one(folder: Path, config: Images) -> None:
         raise ModelError(
             f"emotions are read through {folder} at {share:.2f}, expected {config.survive}: train it longer"
         )
+
+
+def _read(recipe: ModuleType, card: ModuleType, config: Drawings) -> dg.MaterializeResult:
+    """A reader trained by its recipe, with what its card measures of it."""
+    folder = Path(config.models) / recipe.NAME
+    recipe.train(Path(config.models), Path(config.work))
+    metrics = card.measure(folder)
+    readers.describe(folder, metrics, card.card(metrics))
+    return dg.MaterializeResult(metadata={recipe.NAME: _measured(config, recipe.NAME)})
 
 
 def _measured(config: Training | Drawings, model: str) -> dg.MetadataValue:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
+from assets.house import readers
 from assets.house.degrade import FAULTS, degraded, posed
-from assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from assets.house.readers import ROWS, SEEDS, Seen, normalised, tensor, worst
 from assets.house.training import WORK
 from corpusmith.drawings import canvas, objects, scenes
 from corpusmith.drawings.canvas import Pixels
@@ -30,21 +31,9 @@ CLEAN: Final = 0.4  # of the drawings are left without a fault
 HARDEST: Final = 0.8  # strength of a fault: past it nothing can be told
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Pictures (n, 3, 64, 64), 0–1, and which of objects.kinds() is in each, (n, names), 0 or 1."""
-
-    pictures: torch.Tensor
-    seen: torch.Tensor
-
-
 def train(out_dir: Path, work: Path = WORK, steps: int = STEPS) -> None:
     """Write object/ under ``out_dir``: fp16 weights, config.json and preprocessor_config.json."""
-    with one_thread():
-        network = untrained()
-        shown = functools.partial(batch, steps=steps)
-        fit(network, shown, loss, steps=steps, rate=RATE, checkpoint=work / f"{NAME}.pt")
-    ship(network, out_dir / NAME)
+    readers.learn(sys.modules[__name__], out_dir, work, steps)
 
 
 def untrained() -> Any:
@@ -84,7 +73,7 @@ def marked(names: pl.Series) -> Marks:
 _drawn = functools.lru_cache(maxsize=1)(drawn)
 
 
-def batch(number: int, steps: int) -> Batch:
+def batch(number: int, steps: int) -> Seen:
     """The batch of a step, ROWS pictures; the drawings are made anew all the time, by the model's own seeds."""
     import torch
 
@@ -94,10 +83,10 @@ def batch(number: int, steps: int) -> Batch:
     ruined = HARDEST * worst(number, steps) * draw.random(ROWS)
     strength = np.where(draw.random(ROWS) < CLEAN, 0, ruined).astype(np.float32)
     pictures = degraded(posed(tensor(pixels[rows]), draw), strength, draw, tuple(FAULTS))
-    return Batch(pictures, torch.from_numpy(marks[rows]))
+    return Seen(pictures, torch.from_numpy(marks[rows]))
 
 
-def loss(network: Any, shown: Batch) -> torch.Tensor:
+def loss(network: Any, shown: Seen) -> torch.Tensor:
     """Binary cross-entropy of every name, summed over names; a scalar."""
     from torch.nn import functional
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -33,6 +36,26 @@ ROWS: Final = 64  # of a batch
 WARM_UP: Final = 0.1  # of the steps, in which the rate rises
 RAMP: Final = 0.3  # of the steps, in which the faults grow to their full strength
 MEAN, STD = 0.5, 0.25  # what pixels are normalised by, all channels alike
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Pictures (n, 3, 64, 64), 0–1, and what is to be seen in them: of each picture, or of each of its pixels."""
+
+    pictures: torch.Tensor
+    seen: torch.Tensor
+
+
+def learn(recipe: ModuleType, out_dir: Path, work: Path, steps: int) -> None:
+    """Write the model of a recipe under ``out_dir``: fp16 weights, config.json and preprocessor_config.json.
+
+    recipe: a module with NAME, RATE, untrained(), batch(number, steps=…) and loss(network, batch).
+    """
+    with one_thread():
+        network = recipe.untrained()
+        shown = functools.partial(recipe.batch, steps=steps)
+        fit(network, shown, recipe.loss, steps=steps, rate=recipe.RATE, checkpoint=work / f"{recipe.NAME}.pt")
+    ship(network, out_dir / recipe.NAME)
 
 
 def fit(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from assets.house import readers
 from assets.house.degrade import FAULTS, degraded
-from assets.house.readers import SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from assets.house.readers import SEEDS, Seen, normalised, tensor, worst
 from assets.house.training import WORK
 from corpusmith.drawings import objects, scenes
 from corpusmith.drawings.canvas import SIZE, Pixels
@@ -33,21 +34,9 @@ STILL: Final = tuple(name for name in FAULTS if name not in ("warp", "ghost", "s
 NOTHING: Final = "nothing"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Pictures (n, 3, 64, 64), 0–1, and of each pixel what is there (n, 64, 64): 0 is nothing, else objects.kinds()."""
-
-    pictures: torch.Tensor
-    seen: torch.Tensor
-
-
 def train(out_dir: Path, work: Path = WORK, steps: int = STEPS) -> None:
     """Write regions/ under ``out_dir``: fp16 weights, config.json and preprocessor_config.json."""
-    with one_thread():
-        network = untrained()
-        shown = functools.partial(batch, steps=steps)
-        fit(network, shown, loss, steps=steps, rate=RATE, checkpoint=work / f"{NAME}.pt")
-    ship(network, out_dir / NAME)
+    readers.learn(sys.modules[__name__], out_dir, work, steps)
 
 
 def untrained() -> Any:
@@ -91,7 +80,7 @@ def drawn(rows: int, seed: int) -> tuple[Pixels, Labels]:
 _drawn = functools.lru_cache(maxsize=1)(drawn)
 
 
-def batch(number: int, steps: int) -> Batch:
+def batch(number: int, steps: int) -> Seen:
     """The batch of a step, ROWS scenes, half of them mirrored; drawn anew all the time, by the model's seeds."""
     import torch
 
@@ -104,10 +93,10 @@ def batch(number: int, steps: int) -> Batch:
     pictures, seen = tensor(pixels[rows]), torch.from_numpy(labels[rows]).long()
     pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
     seen = torch.where(mirrored[:, None, None], seen.flip(2), seen)
-    return Batch(degraded(pictures, strength, draw, STILL), seen)
+    return Seen(degraded(pictures, strength, draw, STILL), seen)
 
 
-def loss(network: Any, shown: Batch) -> torch.Tensor:
+def loss(network: Any, shown: Seen) -> torch.Tensor:
     """Cross-entropy of every pixel; a scalar."""
     from torch.nn import functional
 

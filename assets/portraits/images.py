@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
 from assets.portraits import makers
 from assets.portraits.settings import Portraits
 from corpusmith.work.plan import canonical
-from corpusmith.work.produce import Maker, with_failed
-
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+from corpusmith.work.produce import Make, Maker, with_failed
 
 
 def generate(prompts: pl.LazyFrame, name: str, make: Make) -> pl.LazyFrame:

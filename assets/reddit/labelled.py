@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text.writers import CUT_OFF
 from corpusmith.work.plan import canonical
-from corpusmith.work.produce import Maker
-
-Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+from corpusmith.work.produce import Make, Maker
 
 PROBABILITIES = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 JUDGED = ("emotion", "confidence", *PROBABILITIES)

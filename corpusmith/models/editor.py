@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
 
@@ -16,12 +15,10 @@ import pyarrow as pa
 
 from corpusmith.curate import masks
 from corpusmith.hardware import machine
-from corpusmith.models import loading
-from corpusmith.models.catalog import Entry
-from corpusmith.models.diffusion import Loaded, load, runs_on, supported
-from corpusmith.models.images import AHEAD, UnusableError, decides, encoders, in_recorded_batches, png
+from corpusmith.models.diffusion import supported
+from corpusmith.models.images import PipelineMaker, UnusableError, decides, encoders, in_recorded_batches, png
 from corpusmith.models.perceivers.opening import opened
-from corpusmith.work.plan import fingerprint, seeds
+from corpusmith.work.plan import seeds
 
 VERSION: Final = 1  # of how edits are made and stored: raise it when that changes
 CONTEXT: Final = 1.4  # side of the crop that an editor sees, as a multiple of the region's longer side
@@ -64,7 +61,7 @@ class Crop:
     region: Mask
 
 
-class Editor:
+class Editor(PipelineMaker):
     """Paints the region of each row anew with an inpainting model of the catalog, loaded on the first batch.
 
     Rows are plans of key and inputs, with ``image_before`` (encoded) and ``mask``, a PNG of its size. The model sees a
@@ -74,25 +71,10 @@ class Editor:
     another size, or whose result is black, not a number or of another size fails alone (UnusableError).
     """
 
+    role, kind, called = "inpaint", "editor", "editor"
     inputs = ("before", "region", "operation", "prompt", "strength")
     carried = ("image_before", "mask")
     schema = EDITED
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.name = entry.name.replace("/", "-")
-        self.batch_rows = entry.batch * AHEAD
-        self._kept: dict[str, Row | UnusableError] = {}
-
-    @cached_property
-    def revision(self) -> str:
-        """The commit of the model, or the hash of its folder's files; loads no weights."""
-        return loading.revision_of(self.entry.repository, self.entry.revision, self.entry.variant)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Model, revision and all settings that reach a pixel."""
-        return fingerprint("edits", self.entry.repository, self.revision, self.settings)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -101,30 +83,18 @@ class Editor:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The same for people, with licence, device, and, once it is loaded, libraries."""
-        known = {"editor": self.entry.name, "model": self.entry.repository, "revision": self.revision}
-        ran = self.loaded.provenance if "loaded" in self.__dict__ else {"device": runs_on(self.entry)[0]}
-        return {**known, **self.settings, "licence": self.entry.licence, "edit": self.entry.edit, **ran}
-
-    @cached_property
-    def loaded(self) -> Loaded:
-        """The pipeline. Raises ModelError (corpusmith.models.preflight)."""
-        return load(self.entry, "inpaint")
+        """The same as of every such maker, and how it edits."""
+        return {**super().provenance, "edit": self.entry.edit}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """One edit for each row, ``entry.batch`` of one strength at a time; raises UnusableError on a bad row."""
         asked = rows.to_pylist()
-        made = {row["key"]: self._kept.pop(row["key"]) for row in asked if row["key"] in self._kept}
+        made = self._kept_of(row["key"] for row in asked)
         todo = sorted((row for row in asked if row["key"] not in made), key=lambda row: float(row["strength"]))
         alike = [list(rows) for _, rows in groupby(todo, key=lambda row: float(row["strength"]))]
         size = self.entry.batch
         made |= self._edited([part[start : start + size] for part in alike for start in range(0, len(part), size)])
-        failures = [result for result in made.values() if isinstance(result, UnusableError)]
-        if failures:
-            if len(asked) > 1:  # the batch will be split: its other rows are not made again
-                self._kept |= made
-            raise failures[0]
-        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
+        return self._batch(made, [row["key"] for row in asked])
 
     def remake(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The edits of rows with their recorded ``batch`` anew, each in that shape: its mates are other rows.
@@ -133,10 +103,7 @@ class Editor:
         """
         asked = rows.to_pylist()
         made = self._edited(in_recorded_batches(asked, lambda row: float(row["strength"])))
-        for result in made.values():
-            if isinstance(result, UnusableError):
-                raise result
-        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
+        return self._batch(made, [row["key"] for row in asked])
 
     def _edited(self, parts: Sequence[Sequence[Row]]) -> dict[str, Row | UnusableError]:
         """What became of each key; parts are opened and cropped, pasted and encoded while others are painted."""

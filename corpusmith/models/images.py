@@ -6,17 +6,18 @@ import hashlib
 import inspect
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 
 from corpusmith.hardware import machine
 from corpusmith.models import loading
-from corpusmith.models.catalog import Entry
+from corpusmith.models.catalog import Entry, Role
 from corpusmith.models.diffusion import Loaded, load, runs_on
 from corpusmith.work.plan import fingerprint, seeds
 
@@ -71,22 +72,28 @@ class UnusableError(Exception):
     """One row has no image that can be kept; the others of its batch have theirs."""
 
 
-class Generator:
-    """Draws one image for each ``prompt`` with a text-to-image model of the catalog, loaded on the first batch.
+class PipelineMaker(ABC):
+    """A maker that holds a diffusion pipeline of the catalog, in one of its roles, and loads it on the first batch.
 
-    A sample depends on its key (the seed), and in the last bit on how many rows went through the model with it, never
-    on which: ``remake`` draws it again in that shape. A row without text, one that the safety checker blacked out, or
-    one that is not a number fails alone (UnusableError).
+    kind: begins its fingerprint. called: what provenance calls it. A row without a result fails alone (UnusableError):
+    what its batch-mates got is kept for when the batch is split.
     """
 
-    inputs = ("prompt",)
-    schema = IMAGES
+    role: ClassVar[Role]
+    kind: ClassVar[str]
+    called: ClassVar[str]
+    schema: ClassVar[pa.Schema]
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.name = entry.name.replace("/", "-")
         self.batch_rows = entry.batch * AHEAD
         self._kept: dict[str, Row | UnusableError] = {}
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What decides a sample besides its row."""
 
     @cached_property
     def revision(self) -> str:
@@ -96,40 +103,61 @@ class Generator:
     @cached_property
     def fingerprint(self) -> str:
         """Model, revision and all settings that reach a pixel."""
-        return fingerprint("images", self.entry.repository, self.revision, self.settings)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides an image besides prompt and seed."""
-        return {**decides(self.entry), "version": VERSION}
+        return fingerprint(self.kind, self.entry.repository, self.revision, self.settings)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """The same for people, with licence, device, and, once it is loaded, libraries and connected repositories."""
-        known = {"generator": self.entry.name, "model": self.entry.repository, "revision": self.revision}
+        known = {self.called: self.entry.name, "model": self.entry.repository, "revision": self.revision}
         ran = self.loaded.provenance if "loaded" in self.__dict__ else {"device": runs_on(self.entry)[0]}
         return {**known, **self.settings, "licence": self.entry.licence, **ran}
 
     @cached_property
     def loaded(self) -> Loaded:
         """The pipeline. Raises ModelError (corpusmith.models.preflight)."""
-        return load(self.entry, "text_to_image")
+        return load(self.entry, self.role)
+
+    def _kept_of(self, keys: Iterable[str]) -> dict[str, Row | UnusableError]:
+        """What became of keys when they rode in a batch that was split since."""
+        return {key: self._kept.pop(key) for key in keys if key in self._kept}
+
+    def _batch(self, made: Mapping[str, Row | UnusableError], keys: Sequence[str]) -> pa.RecordBatch:
+        """The samples in the order of ``keys``; raises the first failure, and then keeps what the others got."""
+        failures = [made[key] for key in keys if isinstance(made[key], UnusableError)]
+        if failures:
+            if len(keys) > 1:
+                self._kept |= made
+            raise failures[0]  # type: ignore[misc]
+        return pa.RecordBatch.from_pylist([made[key] for key in keys], schema=self.schema)
+
+
+class Generator(PipelineMaker):
+    """Draws one image for each ``prompt`` with a text-to-image model of the catalog, loaded on the first batch.
+
+    A sample depends on its key (the seed), and in the last bit on how many rows went through the model with it, never
+    on which: ``remake`` draws it again in that shape. A row without text, one that the safety checker blacked out, or
+    one that is not a number fails alone (UnusableError).
+    """
+
+    role, kind, called = "text_to_image", "images", "generator"
+    inputs = ("prompt",)
+    schema = IMAGES
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides an image besides prompt and seed."""
+        return {**decides(self.entry), "version": VERSION}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """One image for each row of key and prompt, ``entry.batch`` at a time; raises UnusableError on a bad row."""
         prompts = dict(zip(rows["key"].to_pylist(), rows["prompt"].to_pylist(), strict=True))
-        made = {key: self._kept.pop(key) for key in prompts if key in self._kept}
+        made = self._kept_of(prompts)
         made |= {key: _no_text(key) for key, prompt in prompts.items() if not (prompt or "").strip()}
         wanted = [key for key in prompts if key not in made]
         size = self.entry.batch
         parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
         made |= self._drawn((part, [prompts[key] for key in part]) for part in parts)
-        failures = [result for result in made.values() if isinstance(result, UnusableError)]
-        if failures:
-            if len(prompts) > 1:  # the batch will be split: its other rows are not drawn again
-                self._kept |= made
-            raise failures[0]
-        return pa.RecordBatch.from_pylist([made[key] for key in prompts], schema=self.schema)
+        return self._batch(made, list(prompts))
 
     def remake(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The images of rows of key, prompt and ``batch`` anew, each in the recorded shape: its mates are other rows.
@@ -139,10 +167,7 @@ class Generator:
         asked = rows.to_pylist()
         parts = in_recorded_batches(asked)
         made = self._drawn(([row["key"] for row in part], [row["prompt"] for row in part]) for part in parts)
-        for result in made.values():
-            if isinstance(result, UnusableError):
-                raise result
-        return pa.RecordBatch.from_pylist([made[row["key"]] for row in asked], schema=self.schema)
+        return self._batch(made, [row["key"] for row in asked])
 
     def _drawn(self, parts: Iterable[tuple[list[str], list[str]]]) -> dict[str, Row | UnusableError]:
         """What became of each key; one part is encoded while the next is drawn."""

@@ -52,6 +52,10 @@ class Maker(Protocol):
         ...
 
 
+Make = Callable[[pl.LazyFrame, Maker], pl.LazyFrame]
+"""`produce` with a ledger: what a stage is handed, so that it need not know where samples lie."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a step stands: rows of this run, and seconds since it began."""
