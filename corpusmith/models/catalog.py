@@ -50,7 +50,8 @@ class Entry(_Frozen):
     """One model as it is run.
 
     repository: a Hub id, ``house/<folder>``, or a local folder. revision: branch, tag, ref or commit; resolved to a
-    commit when it is loaded. connected: repositories that are loaded along, as its card says. pipeline: the diffusers
+    commit when it is loaded. connected: repositories that are loaded along, as its card says. adapter: a file of LoRA
+    weights (safetensors) that are added to those of a diffusion pipeline when it is loaded. pipeline: the diffusers
     pipeline that opens it in its role, or the Auto class of transformers. size: the native edge in pixels. arguments:
     more arguments of the pipeline's call. batch: rows that go through the model together. vram_gb: what it takes at
     that batch as configured, in 10^9 bytes; *approximate*, not measured here. edit: of an inpaint entry, how the edit
@@ -63,6 +64,7 @@ class Entry(_Frozen):
     revision: Annotated[str, Field(pattern=r"^[\w./-]+$")] = "main"
     variant: str | None = None
     connected: list[str] = []
+    adapter: str | None = None
     pipeline: str
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     size: Annotated[int, Field(ge=8, multiple_of=8)] | None = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +84,8 @@ def load(entry: Entry, role: Role | None = None) -> Loaded:
     if role in (None, entry.role) and type(pipeline).__name__ != entry.pipeline:
         raise ModelError(f"{entry.name}: the catalog says {entry.pipeline}, {folder} is a {type(pipeline).__name__}")
     connected = _connected(folder, entry)
+    if entry.adapter:
+        _lay_over(pipeline, entry)
     return Loaded(entry, configured(pipeline, entry, device), revision, device, dtype, connected=connected)
 
 
@@ -115,6 +120,45 @@ def configured(pipeline: Any, entry: Entry, device: str) -> Any:
         for backbone in backbones:
             backbone.compile()
     return pipeline
+
+
+def adapter_sha256(entry: Entry) -> str:
+    """What an entry's adapter is known by, wherever its file lies. Raises ModelError: no such file."""
+    return _sha256(_adapter(entry))
+
+
+@cache
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _adapter(entry: Entry) -> Path:
+    file = Path(str(entry.adapter)).expanduser()
+    if file.suffix != ".safetensors" or not file.is_file():
+        raise ModelError(f"{entry.name}: the adapter {file} is not there, or no LoRA weights in safetensors")
+    return file
+
+
+def _lay_over(pipeline: Any, entry: Entry) -> None:
+    """Adds the adapter to the weights of the pipeline. Raises ModelError: it belongs to another kind of model."""
+    file = _adapter(entry)
+    with explained(str(file), f"an adapter of {entry.repository}"):
+        pipeline.load_lora_weights(file.parent, weight_name=file.name, use_safetensors=True)
+        if not pipeline.get_list_adapters():
+            raise ModelError(f"{entry.name}: the adapter {file} has no weights for a {entry.pipeline}")
+        pipeline.fuse_lora()
+        pipeline.unload_lora_weights()
+
+
+def latents(vae: Any, pixels: Any) -> Any:
+    """What an autoencoder makes of pixels (n, 3, h, w) from -1 to 1, as its denoiser knows it; nothing is drawn."""
+    import torch
+
+    with torch.inference_mode():
+        coded = vae.encode(pixels.to(vae.device, vae.dtype))
+        clean = coded.latent_dist.mode() if hasattr(coded, "latent_dist") else coded.latents
+        return (clean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor
 
 
 def _opener(entry: Entry, role: Role | None) -> Any:
@@ -189,3 +233,5 @@ def _quiet() -> None:
     libraries: tuple[Any, ...] = (diffusers, transformers)
     for library in libraries:
         library.utils.logging.disable_progress_bar()
+    # it warns of each part of a pipeline that an adapter leaves as it is; one that fits nothing is an error here
+    logging.getLogger("diffusers.loaders.lora_base").setLevel(logging.ERROR)

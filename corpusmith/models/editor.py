@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,8 +14,17 @@ import pyarrow as pa
 
 from corpusmith.curate import masks
 from corpusmith.hardware import machine
-from corpusmith.models.diffusion import supported
-from corpusmith.models.images import PipelineMaker, UnusableError, decides, encoders, in_recorded_batches, png
+from corpusmith.models.diffusion import latents, supported
+from corpusmith.models.images import (
+    PipelineMaker,
+    UnusableError,
+    decides,
+    encoders,
+    generators,
+    in_recorded_batches,
+    no_text,
+    png,
+)
 from corpusmith.models.perceivers.opening import opened
 from corpusmith.work.plan import seeds
 
@@ -126,34 +134,20 @@ class Editor(PipelineMaker):
 
     def _painted(self, rows: Sequence[Row], crops: Sequence[Crop]) -> tuple[Sequence[Any], Sequence[bool]]:
         """One pass of the pipeline: pixels (size, size, 3) in [0, 1] of each, and which its safety checker hid."""
-        import torch
         from PIL import Image
 
-        entry, pipeline = self.entry, self.loaded.pipeline
-        takes = inspect.signature(pipeline.__call__).parameters
-        words: dict[str, Any] = {"prompt": [row["prompt"] for row in rows]}
-        if entry.negative_prompt is not None:
-            words["negative_prompt"] = [entry.negative_prompt] * len(rows)
-        asked = {
-            **words,
+        entry, pipeline, keys = self.entry, self.loaded.pipeline, [row["key"] for row in rows]
+        asked: dict[str, Any] = {
+            "prompt": [row["prompt"] for row in rows],
+            "negative_prompt": None if entry.negative_prompt is None else [entry.negative_prompt] * len(rows),
             "image": [Image.fromarray(crop.seen) for crop in crops],
             "mask_image": [Image.fromarray(crop.region) for crop in crops],
-            "height": entry.size,
-            "width": entry.size,
-            "num_inference_steps": entry.steps,
-            "guidance_scale": entry.guidance,
             "strength": float(rows[0]["strength"]),
-            **entry.arguments,
-            "generator": [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds([r["key"] for r in rows])],
-            "output_type": "np",
+            "generator": generators(keys),
         }
         if entry.edit == "masked denoising" and type(pipeline).__name__ not in supported("inpaint"):
             asked |= masked_denoising(pipeline, crops, asked["generator"])
-        known = {name: value for name, value in asked.items() if value is not None and name in takes}
-        with torch.inference_mode():
-            output = pipeline(**known)
-        hidden = getattr(output, "nsfw_content_detected", None)
-        return list(output.images), hidden if isinstance(hidden, list) else [False] * len(rows)
+        return self._passed(keys, **asked)
 
 
 def masked_denoising(pipeline: Any, crops: Sequence[Crop], generators: Sequence[Any]) -> dict[str, Any]:
@@ -167,10 +161,7 @@ def masked_denoising(pipeline: Any, crops: Sequence[Crop], generators: Sequence[
 
     vae, scheduler = pipeline.vae, pipeline.scheduler
     pixels = VaeImageProcessor().preprocess(np.stack([crop.seen for crop in crops]).astype(np.float32) / 255)
-    with torch.inference_mode():
-        coded = vae.encode(pixels.to(vae.device, vae.dtype))
-        clean = coded.latent_dist.mode() if hasattr(coded, "latent_dist") else coded.latents
-        clean = (clean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor
+    clean = latents(vae, pixels)
     regions = torch.from_numpy(np.stack([crop.region for crop in crops]).astype(np.float32))[:, None]
     inside = torch.nn.functional.adaptive_max_pool2d(regions, clean.shape[-2:]).to(clean)
     drawn = [torch.randn(clean.shape[1:], generator=generator) for generator in generators]
@@ -210,7 +201,7 @@ def _cropped(row: Row, size: int) -> Crop | UnusableError:
 
     key = row["key"]
     if not (row["prompt"] or "").strip():
-        return UnusableError(f"{key}: the prompt has no text")
+        return no_text(key)
     try:
         [picture] = opened(pa.array([row["image_before"]], EDITED.field("image").type))
         mask = masks.opened(row["mask"]) > 0

@@ -18,7 +18,7 @@ import pyarrow as pa
 from corpusmith.hardware import machine
 from corpusmith.models import loading
 from corpusmith.models.catalog import Entry, Role
-from corpusmith.models.diffusion import Loaded, load, runs_on
+from corpusmith.models.diffusion import Loaded, adapter_sha256, load, runs_on
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 1  # of how images are drawn and stored: raise it when that changes
@@ -79,7 +79,7 @@ class PipelineMaker(ABC):
     what its batch-mates got is kept for when the batch is split.
     """
 
-    role: ClassVar[Role]
+    role: Role
     kind: ClassVar[str]
     called: ClassVar[str]
     schema: ClassVar[pa.Schema]
@@ -117,6 +117,31 @@ class PipelineMaker(ABC):
         """The pipeline. Raises ModelError (corpusmith.models.preflight)."""
         return load(self.entry, self.role)
 
+    def _passed(self, keys: Sequence[str], **given: Any) -> tuple[Any, Sequence[bool]]:
+        """One pass of the pipeline: pixels (n, height, width, 3) in [0, 1], and which images its safety checker hid.
+
+        It is called with the entry's settings and what is ``given``, as far as it takes them; None: not said.
+        """
+        import torch
+
+        entry, pipeline = self.entry, self.loaded.pipeline
+        takes = inspect.signature(pipeline.__call__).parameters
+        asked = {
+            "height": entry.size,
+            "width": entry.size,
+            "num_inference_steps": entry.steps,
+            "guidance_scale": entry.guidance,
+            **entry.arguments,
+            "generator": generators(keys),
+            "output_type": "np",
+            **given,
+        }
+        known = {name: value for name, value in asked.items() if value is not None and name in takes}
+        with torch.inference_mode():
+            output = pipeline(**known)
+        hidden = getattr(output, "nsfw_content_detected", None)
+        return output.images, hidden if isinstance(hidden, list) else [False] * len(keys)
+
     def _kept_of(self, keys: Iterable[str]) -> dict[str, Row | UnusableError]:
         """What became of keys when they rode in a batch that was split since."""
         return {key: self._kept.pop(key) for key in keys if key in self._kept}
@@ -152,7 +177,7 @@ class Generator(PipelineMaker):
         """One image for each row of key and prompt, ``entry.batch`` at a time; raises UnusableError on a bad row."""
         prompts = dict(zip(rows["key"].to_pylist(), rows["prompt"].to_pylist(), strict=True))
         made = self._kept_of(prompts)
-        made |= {key: _no_text(key) for key, prompt in prompts.items() if not (prompt or "").strip()}
+        made |= {key: no_text(key) for key, prompt in prompts.items() if not (prompt or "").strip()}
         wanted = [key for key in prompts if key not in made]
         size = self.entry.batch
         parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
@@ -177,31 +202,14 @@ class Generator(PipelineMaker):
             pixels, hidden = self._pixels(part, prompts)
             made_on = machine(self.loaded.device).sentence(self.loaded.dtype)
             for key, seed, image, hid in zip(part, seeds(part), pixels, hidden, strict=True):
-                waiting.append(encoders().submit(_row, key, int(seed), image, hid, len(part), made_on))
+                waiting.append(encoders().submit(stored, key, int(seed), image, hid, len(part), made_on))
             keys += part
         return dict(zip(keys, (future.result() for future in waiting), strict=True))
 
     def _pixels(self, keys: Sequence[str], prompts: Sequence[str]) -> tuple[Pixels, Sequence[bool]]:
         """One pass of the pipeline: pixels (n, height, width, 3) in [0, 1], and which images its safety checker hid."""
-        import torch
-
-        entry, pipeline = self.entry, self.loaded.pipeline
-        takes = inspect.signature(pipeline.__call__).parameters
-        asked = {
-            "height": entry.size,
-            "width": entry.size,
-            "num_inference_steps": entry.steps,
-            "guidance_scale": entry.guidance,
-            **entry.arguments,
-            "generator": [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds(keys)],
-            "output_type": "np",
-        }
-        said = self._said(prompts)
-        known = {name: value for name, value in asked.items() if value is not None and name in takes}
-        with torch.inference_mode():
-            output = pipeline(**said, **known)
-        hidden = getattr(output, "nsfw_content_detected", None)
-        return np.asarray(output.images), hidden if isinstance(hidden, list) else [False] * len(prompts)
+        pixels, hidden = self._passed(keys, **self._said(prompts))
+        return np.asarray(pixels), hidden
 
     def _said(self, prompts: Sequence[str]) -> dict[str, Any]:
         """The prompts as the pipeline takes them: embeddings where it takes those back, else the words."""
@@ -266,6 +274,7 @@ def decides(entry: Entry) -> dict[str, Any]:
     connected = {name: loading.revision_of(name) for name in entry.connected}
     return {
         **({"connected": connected} if connected else {}),
+        **({"adapter": adapter_sha256(entry)} if entry.adapter else {}),
         "variant": entry.variant,
         "pipeline": entry.pipeline,
         "size": entry.size,
@@ -294,6 +303,13 @@ def in_recorded_batches(rows: Sequence[Row], alike: Callable[[Row], Any] = lambd
     return parts
 
 
+def generators(keys: Sequence[str]) -> list[Any]:
+    """A random number generator of torch for each key, seeded by it: on a CPU, so that every device gets the same."""
+    import torch
+
+    return [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds(keys)]
+
+
 @cache
 def encoders() -> ThreadPoolExecutor:
     """Threads that turn pixels into PNG while a model draws the next ones."""
@@ -309,7 +325,8 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return sink.getvalue()
 
 
-def _row(key: str, seed: int, image: Pixels, hidden: bool, batch: int, made_on: str) -> Row | UnusableError:
+def stored(key: str, seed: int, image: Pixels, hidden: bool, batch: int, made_on: str) -> Row | UnusableError:
+    """A row of IMAGES, of pixels (height, width, 3) in [0, 1]; or why there is none."""
     if hidden or not image.any():
         return UnusableError(f"{key}: the image is black: the safety checker of the model hid it")
     if not np.isfinite(image).all():
@@ -330,5 +347,6 @@ def _row(key: str, seed: int, image: Pixels, hidden: bool, batch: int, made_on: 
     }
 
 
-def _no_text(key: str) -> UnusableError:
+def no_text(key: str) -> UnusableError:
+    """What a row comes to whose prompt says nothing."""
     return UnusableError(f"{key}: the prompt has no text")

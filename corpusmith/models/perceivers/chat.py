@@ -27,6 +27,9 @@ SEVERAL: Final = 2
 ANSWERED: Final = pa.schema([*READING, pa.field("answer", pa.string())])
 """READING and the raw answer; an answer that cannot be read leaves the others null."""
 
+CAPTION: Final = pa.schema([pa.field("caption", pa.string())])
+DESCRIBE: Final = "Describe this picture in one short sentence, as its caption. Answer with the caption alone."
+
 QUESTION: Final = (
     f"Look at the face in this picture. Which emotion does it show: {', '.join(EMOTIONS[:-1])} or {EMOTIONS[-1]}? How "
     "strong is it, from 0 (not there) to 1 (as strong as can be)? How good is the picture itself, from 0 (ruined) to 1 "
@@ -72,6 +75,21 @@ class VisionChat(ChatMaker):
         )
 
 
+class Captioner(ChatMaker):
+    """Says in a sentence what an image shows: the column ``caption``, null for an answer of no words."""
+
+    carried = IMAGE
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__("captioner", chat, HASH, CAPTION, _description_asked, caption, max_tokens=MAX_TOKENS, rounds=1)
+
+
+def caption(answer: str) -> dict[str, Any]:
+    """A row of CAPTION: the first line of an answer, in one line."""
+    said = " ".join(visible(answer).strip().partition("\n")[0].split()).strip('"')
+    return {"caption": said or None}
+
+
 def read(answer: str) -> dict[str, Any]:
     """A row of ANSWERED."""
     said, emotion = parsed(answer) or {}, emotion_of(answer)
@@ -87,7 +105,16 @@ def _share(value: object) -> float | None:
 
 
 def _question(row: dict[str, Any]) -> Conversation:
-    parts: list[dict[str, Any]] = [{"type": "text", "text": QUESTION}]
+    return _about(row, QUESTION)
+
+
+def _description_asked(row: dict[str, Any]) -> Conversation:
+    return _about(row, DESCRIBE)
+
+
+def _about(row: dict[str, Any], question: str) -> Conversation:
+    """The question, and before it the image that it is about."""
+    parts: list[dict[str, Any]] = [{"type": "text", "text": question}]
     if "image" in row:  # not in the blank row whose question decides the fingerprint
         parts.insert(0, {"type": "image_url", "image_url": {"url": _data_uri(row["image"]["bytes"])}})
     return [{"role": "user", "content": parts}]

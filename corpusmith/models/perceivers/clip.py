@@ -1,10 +1,11 @@
-"""CLIP-style models as perceivers: zero-shot reading of portraits, and embeddings of images."""
+"""CLIP-style models as perceivers: zero-shot reading of portraits, embeddings, and how near an image is to a text."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,8 @@ import yaml
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.loading import explained
 from corpusmith.models.perceivers.classifiers import softmax
-from corpusmith.models.perceivers.network import ImageMaker
+from corpusmith.models.perceivers.network import PASS_ROWS, ImageMaker
+from corpusmith.models.perceivers.opening import in_parts
 from corpusmith.models.perceivers.readings import READING, Floats, by_degree, readings
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ PROMPTS: Final = Path(__file__).with_name("clip.yaml")
 KIND: Final = "a CLIP-style model (images and texts in one space) with safetensors weights"
 EMBEDDING: Final = pa.schema([pa.field("embedding", pa.list_(pa.float32()))])
 """A vector of length one; its dot product with another's is their cosine similarity."""
+SIMILARITY: Final = pa.schema([pa.field("text_similarity", pa.float32())])
+"""The cosine of an image and a text, -1 to 1; of one model its values compare with each other, not with another's."""
 
 
 class ImageTextModel(ImageMaker):
@@ -42,15 +46,20 @@ class ImageTextModel(ImageMaker):
     def texts(self, texts: Sequence[str]) -> Floats:
         """Unit vectors of texts, (n, d)."""
         import torch
-        from transformers import AutoTokenizer
 
-        with explained(self.model, self.kind):
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
         longest = self.network.config.text_config.max_position_embeddings
-        tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
         wanted = {name: tokens[name].to(self.network.device) for name in ("input_ids", "attention_mask")}
         with torch.inference_mode():
             return _unit(self.network.get_text_features(**wanted).pooler_output.float().cpu().numpy())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """What cuts texts into the model's tokens."""
+        from transformers import AutoTokenizer
+
+        with explained(self.model, self.kind):
+            return AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
 
 
 class ZeroShot(ImageTextModel):
@@ -97,6 +106,34 @@ class Embedder(ImageTextModel):
         vectors = self.images(images)
         offsets = pa.array(np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1])
         return pa.record_batch([pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel()))], schema=EMBEDDING)
+
+
+class TextSimilarity(ImageTextModel):
+    """Makes ``text_similarity``, how near an image is to the row's ``prompt``: null where there is none.
+
+    A text is embedded by itself, so that it does not depend on its mates. Raises ModelError: not to be had, or not a
+    CLIP-style model.
+    """
+
+    inputs = ("image_sha256", "prompt")
+    schema = SIMILARITY
+
+    def __init__(self, model: str = "house/clip", revision: str | None = None, batch_rows: int = 512) -> None:
+        super().__init__(model, revision, {}, batch_rows)
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The similarity of each row's image and prompt; raises on an image that cannot be opened."""
+        prompts = iter(rows["prompt"].to_pylist())
+        parts = [self.read(part, list(islice(prompts, len(part)))) for part in in_parts(rows["image"], PASS_ROWS)]
+        return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+    def read(self, images: Sequence[Image], prompts: Sequence[str | None] | None = None) -> pa.RecordBatch:
+        """The column of SIMILARITY for each image and its prompt; null for all where there are none."""
+        said = list(prompts or [None] * len(images))
+        texts = {prompt: self.texts([prompt])[0] for prompt in dict.fromkeys(said) if prompt is not None}
+        vectors = self.images(images)
+        alike = [None if p is None else float(v @ texts[p]) for v, p in zip(vectors, said, strict=True)]
+        return pa.record_batch([pa.array(alike, pa.float32())], schema=SIMILARITY)
 
 
 @cache

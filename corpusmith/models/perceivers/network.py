@@ -118,7 +118,7 @@ class ImageModel:
 class ImageMaker(ImageModel, ABC):
     """A maker that has an ImageModel read ``image``; a row's ``image_sha256`` decides its key."""
 
-    inputs = HASH
+    inputs: tuple[str, ...] = HASH
     carried = IMAGE
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:

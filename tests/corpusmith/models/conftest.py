@@ -82,6 +82,19 @@ def unet_pipeline(seed: int) -> Any:
     return StableDiffusionPipeline(autoencoder(4), text_encoder(), tokenizer(), unet, scheduler, **parts)
 
 
+def variation_pipeline(seed: int) -> Any:
+    from diffusers import StableDiffusionImageVariationPipeline
+    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    plain = unet_pipeline(seed)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    eyes = CLIPVisionModelWithProjection(CLIPVisionConfig(image_size=32, patch_size=16, projection_dim=16, **sizes))
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    return StableDiffusionImageVariationPipeline(
+        plain.vae, eyes, plain.unet, plain.scheduler, None, processor, requires_safety_checker=False
+    )
+
+
 def flow_pipeline(seed: int) -> Any:
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
@@ -133,6 +146,14 @@ def flux_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A FLUX pipeline of 64 px whose transformer takes the guidance as an input."""
     folder = tmp_path_factory.mktemp("pipelines") / "flux"
     distilled_pipeline(0).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variation_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline of 64 px that sees an image of 32 px where others read a text."""
+    folder = tmp_path_factory.mktemp("pipelines") / "variation"
+    variation_pipeline(0).save_pretrained(folder)
     return folder
 
 

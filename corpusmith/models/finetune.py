@@ -1,0 +1,463 @@
+"""Fine-tunes a text-to-image model of the catalog on images with captions, once: what it learned is a LoRA adapter."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from corpusmith.errors import ModelError, PlanError
+from corpusmith.hardware import machine
+from corpusmith.models.catalog import Entry
+from corpusmith.models.diffusion import adapter_sha256, latents, runs_on
+from corpusmith.models.images import PipelineMaker
+from corpusmith.models.perceivers.opening import opened
+from corpusmith.models.variations import square
+from corpusmith.whole import whole
+from corpusmith.work.plan import seeds
+
+VERSION: Final = 1  # of how a model is fine-tuned: raise it when that changes
+TARGETS: Final = r".*\.(to_q|to_k|to_v|to_out\.0)"
+"""The layers that are adapted, by name: the projections of every attention."""
+UNPROMPTED: Final = 0.1  # share of the captions that are left out, for guidance to lead away from (Ho & Salimans 2022)
+MEASURES: Final = 8  # times that the losses are measured, after the one before the first step
+HELD_OUT: Final = 128  # held-out examples of a measure, each with a noise and a level of it of its own
+SAVE_EVERY: Final = 250  # steps from checkpoint to checkpoint, at most
+ENCODED: Final = 32  # images that are held, or captions that are encoded, at once
+CUT_NORM: Final = 1.0
+
+FINETUNED: Final = pa.schema(
+    [
+        pa.field("adapter", pa.binary()),
+        pa.field(
+            "losses",
+            pa.list_(
+                pa.struct(
+                    [pa.field("step", pa.int32()), pa.field("train", pa.float32()), pa.field("held_out", pa.float32())]
+                )
+            ),
+        ),
+        pa.field("seed", pa.int64()),
+        pa.field("made_on", pa.string()),
+    ]
+)
+"""adapter: the LoRA weights, safetensors as diffusers writes and reads them. losses: mean squared errors of what the
+network is to answer; train: the mean since the measure before (null at step 0), held_out: of the same examples, noise
+and levels of noise at every measure. seed, made_on: as of IMAGES (corpusmith.models.images)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast a model learns.
+
+    rank, alpha: of the adapters (Hu et al. 2021, arXiv 2106.09685), whose product is scaled by alpha / rank.
+    batch_rows: examples of a step, in an order that is shuffled anew in each epoch. rate: its peak, after ``warm_up``
+    steps; from there it falls as a cosine to nothing. The ImageNet-G study (arXiv 2302.02503) trains all weights for
+    one epoch, at a peak of 1e-6 and in batches of 4; adapters begin at nothing and want a rate some hundred times as
+    high, and these small models one ten times higher still. seed: another one is another training.
+    """
+
+    rank: int = 16
+    alpha: int = 16
+    steps: int = 400
+    batch_rows: int = 16
+    rate: float = 1e-3
+    warm_up: int = 20
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is learned and, never learned, what the learning is measured on: tables of image, image_sha256 and caption.
+
+    image: struct{bytes, path}, of which the middle square is taken. The tables are scanned, not held.
+    """
+
+    train: pl.LazyFrame
+    held_out: pl.LazyFrame
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all images and captions, whatever their order."""
+        digest = hashlib.sha256()
+        for table in (self.train, self.held_out):
+            for column in _sorted(table).select("image_sha256", "caption"):
+                digest.update("\0".join(column.to_list()).encode() + b"\n")
+        return digest.hexdigest()
+
+
+class Finetuner(PipelineMaker):
+    """Learns ``examples`` with a text-to-image model of the catalog: Stable Diffusion's format, or FLUX's.
+
+    The plan is one row, ``examples``, the digest of those that it holds. Under ``checkpoints`` there is a folder for
+    each key, with latents, embeddings and where the training stands: one that was stopped goes on from there, and on a
+    CPU ends with the same weights, bit for bit. When the row is made, that folder may go. Raises ModelError: a pipeline
+    or a prediction that is not known here; PlanError: the plan asks for other examples; ValueError: one cannot be
+    opened.
+    """
+
+    role, kind, called = "text_to_image", "finetuned", "base"
+    inputs = ("examples",)
+    schema = FINETUNED
+
+    def __init__(self, entry: Entry, recipe: Recipe, examples: Examples, checkpoints: Path) -> None:
+        super().__init__(entry)
+        if entry.pipeline not in FAMILIES:
+            raise ModelError(
+                f"{entry.name} is a {entry.pipeline}, which is not fine-tuned here: name one of {', '.join(FAMILIES)}"
+            )
+        self.name += "-finetuned"
+        self.batch_rows = 1
+        self.recipe, self.examples, self.checkpoints = recipe, examples, checkpoints
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides an adapter besides the examples."""
+        entry = self.entry
+        return {
+            **({"adapter": adapter_sha256(entry)} if entry.adapter else {}),
+            "variant": entry.variant,
+            "pipeline": entry.pipeline,
+            "size": entry.size,
+            "arguments": entry.arguments,
+            "dtype": runs_on(entry)[1],
+            "recipe": asdict(self.recipe),
+            "version": VERSION,
+        }
+
+    def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """One adapter for each row, of examples that are these."""
+        made = [self._tuned(row) for row in rows.to_pylist()]
+        return pa.RecordBatch.from_pylist(made, schema=FINETUNED)
+
+    def _tuned(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        if row["examples"] != self.examples.digest:
+            raise PlanError(
+                f"{self.name} holds the examples {self.examples.digest[:12]}…, and the plan asks for "
+                f"{str(row['examples'])[:12]}…: plan the digest of those that it is given"
+            )
+        loaded, folder, seed = self.loaded, self.checkpoints / row["key"], int(seeds([row["key"]])[0])
+        family = FAMILIES[self.entry.pipeline](loaded.pipeline, self.entry)
+        train, held_out = (
+            _prepared(table, family, self.entry, folder / name)
+            for name, table in (("train", self.examples.train), ("held-out", self.examples.held_out))
+        )
+        adapter, losses = _trained(family, train, held_out, self.recipe, seed, folder / "training.pt")
+        made_on = machine(loaded.device).sentence(loaded.dtype)
+        return {"adapter": adapter, "losses": losses, "seed": seed, "made_on": made_on}
+
+
+def adapted(entry: Entry, adapter: bytes, folder: Path) -> Entry:
+    """The entry with an adapter, which is written to ``folder`` under its digest and laid over the model on loading.
+
+    A Generator of it is known by the base's revision and the adapter's digest, wherever the file lies.
+    """
+    digest = hashlib.sha256(adapter).hexdigest()
+    file = folder / f"{digest}.safetensors"
+    if not file.exists():
+        with whole(file) as temporary:
+            temporary.write_bytes(adapter)
+    return entry.model_copy(update={"name": f"{entry.name}-{digest[:8]}", "adapter": str(file)})
+
+
+class Family(Protocol):
+    """Pipelines that are trained alike: one of them, the ``network`` that learns, and as which ``part`` of it.
+
+    encoded: captions as so many ``kinds`` of tensors, one row for each. errors: the mean squared error of each row,
+    (n,), for latents (n, c, h, w), as much noise, levels of it between 0 and 1 and the encoded captions of each.
+    """
+
+    part: str
+    kinds: int
+    pipeline: Any
+    network: Any
+
+    def encoded(self, captions: Sequence[str]) -> tuple[Any, ...]: ...
+
+    def errors(self, clean: Any, noise: Any, levels: Any, told: Sequence[Any]) -> Any: ...
+
+
+class StepsOfNoise:
+    """A UNet that answers with the noise (epsilon) or the velocity of one of its scheduler's steps."""
+
+    part, kinds = "unet", 1
+
+    def __init__(self, pipeline: Any, entry: Entry) -> None:
+        from diffusers import DDPMScheduler
+
+        opener: Any = DDPMScheduler
+        self.pipeline, self.network = pipeline, pipeline.unet
+        self.scheduler: Any = opener.from_config(pipeline.scheduler.config)
+        if self.scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
+            raise ModelError(
+                f"{entry.name} predicts {self.scheduler.config.prediction_type}; fine-tuning knows epsilon and "
+                "v_prediction"
+            )
+
+    def encoded(self, captions: Sequence[str]) -> tuple[Any, ...]:
+        """The embeddings of the words, (n, words, d)."""
+        device = self.pipeline._execution_device
+        return (self.pipeline.encode_prompt(list(captions), device, 1, False)[0],)
+
+    def errors(self, clean: Any, noise: Any, levels: Any, told: Sequence[Any]) -> Any:
+        """Of the noise or the velocity, whichever it is to answer."""
+        scheduler = self.scheduler
+        steps = (levels * scheduler.config.num_train_timesteps).long()
+        is_noise = scheduler.config.prediction_type == "epsilon"
+        wanted = noise if is_noise else scheduler.get_velocity(clean, noise, steps)
+        said = self.network(scheduler.add_noise(clean, noise, steps), steps, encoder_hidden_states=told[0]).sample
+        return (said.float() - wanted.float()).square().mean((1, 2, 3))
+
+
+class Flow:
+    """A transformer in the FLUX format that answers with the direction from image to noise (rectified flow)."""
+
+    part, kinds = "transformer", 2
+
+    def __init__(self, pipeline: Any, entry: Entry) -> None:
+        self.pipeline, self.network = pipeline, pipeline.transformer
+        self.longest = int(entry.arguments.get("max_sequence_length", 512))
+        self.guidance = float(entry.guidance or 1.0)
+
+    def encoded(self, captions: Sequence[str]) -> tuple[Any, ...]:
+        """The embeddings of the words, (n, words, d), and of the whole, (n, e)."""
+        device = self.pipeline._execution_device
+        return tuple(
+            self.pipeline.encode_prompt(list(captions), None, device=device, max_sequence_length=self.longest)[:2]
+        )
+
+    def errors(self, clean: Any, noise: Any, levels: Any, told: Sequence[Any]) -> Any:
+        """Of the direction; levels are spread as a logistic normal (Esser et al. 2024, arXiv 2403.03206)."""
+        import torch
+
+        pipe, (rows, channels, height, width) = self.pipeline, clean.shape
+        times = torch.special.ndtri(levels).sigmoid().view(-1, 1, 1, 1)
+        mixed = (1 - times) * clean + times * noise
+        guidance = clean.new_full((rows,), self.guidance) if self.network.config.guidance_embeds else None
+        said = self.network(
+            hidden_states=pipe._pack_latents(mixed, rows, channels, height, width),
+            timestep=times.view(-1),
+            guidance=guidance,
+            pooled_projections=told[1],
+            encoder_hidden_states=told[0],
+            img_ids=pipe._prepare_latent_image_ids(rows, height // 2, width // 2, mixed.device, mixed.dtype),
+            txt_ids=mixed.new_zeros(told[0].shape[1], 3),
+        ).sample
+        answer = pipe._unpack_latents(said, height, width, vae_scale_factor=1)
+        return (answer.float() - (noise - clean).float()).square().mean((1, 2, 3))
+
+
+FAMILIES: Final[Mapping[str, Callable[[Any, Entry], Family]]] = {
+    "StableDiffusionPipeline": StepsOfNoise,
+    "FluxPipeline": Flow,
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples as a network learns them, in the order of their digest; arrays in float16, mapped from files.
+
+    latents (n, c, h, w). said (n,): which row of each of ``told``, the encoded captions; row 0 says nothing.
+    """
+
+    latents: Any
+    told: tuple[Any, ...]
+    said: Any
+
+    def batch(self, rows: Any, silent: Any, like: Any) -> tuple[Any, list[Any]]:
+        """Latents and encoded captions of rows (b,), those that are ``silent`` with none; as tensors ``like`` one."""
+        import torch
+
+        said = np.where(silent, 0, self.said[rows])
+        clean, *told = (torch.from_numpy(np.array(part)).to(like) for part in (self.latents[rows], *self._of(said)))
+        return clean, told
+
+    def _of(self, said: Any) -> list[Any]:
+        return [part[said] for part in self.told]
+
+
+def _sorted(table: pl.LazyFrame) -> pl.DataFrame:
+    """The narrow columns in an order of their own, with ``place``, the row in the table."""
+    narrow = table.select("image_sha256", "caption").with_row_index("place").collect()
+    return narrow.sort("image_sha256", "caption", "place")
+
+
+def _prepared(table: pl.LazyFrame, family: Family, entry: Entry, folder: Path) -> Prepared:
+    """Examples encoded, once: what lies in ``folder`` is taken as it is. Raises ValueError: none, or a damaged one."""
+    rows = _sorted(table)
+    if rows.is_empty():
+        raise ValueError(f"there are no examples for {folder.name}: some to learn and some to measure on are needed")
+    captions = ["", *sorted(set(rows["caption"]))]
+    number = {caption: place for place, caption in enumerate(captions)}
+    parts = [captions[start : start + ENCODED] for start in range(0, len(captions), ENCODED)]
+    told = [
+        _stored(folder / f"told-{kind}.npy", np.arange(len(captions)), (family.encoded(part)[kind] for part in parts))
+        for kind in range(family.kinds)
+    ]
+    ranks = np.argsort(rows["place"].to_numpy(), kind="stable")
+    coded = _stored(folder / "latents.npy", ranks, _coded(table, family.pipeline, entry))
+    return Prepared(coded, tuple(told), np.array([number[caption] for caption in rows["caption"]]))
+
+
+def _coded(table: pl.LazyFrame, pipeline: Any, entry: Entry) -> Iterator[Any]:
+    """The latents of the middle square of each image, in the order of the table.
+
+    Each is encoded by itself: in the last bit it would depend on its mates, and the table may come in any order.
+    """
+    for part in table.select("image").collect_batches(chunk_size=ENCODED, maintain_order=True):
+        for image in opened(part["image"].to_arrow(compat_level=pl.CompatLevel.oldest())):
+            yield latents(pipeline.vae, pipeline.image_processor.preprocess(square(image, entry.size)))
+
+
+def _stored(file: Path, ranks: Any, parts: Iterator[Any]) -> Any:
+    """An array mapped from a file that is written from ``parts``, whose rows go to ``ranks``, where it is not there."""
+    import torch
+
+    if not file.exists():
+        with whole(file) as temporary, torch.inference_mode():
+            start, array = 0, None
+            for part in parts:
+                rows = part.half().cpu().numpy()
+                if array is None:
+                    shape = (len(ranks), *rows.shape[1:])
+                    array = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
+                array[ranks[start : start + len(rows)]] = rows
+                start += len(rows)
+            assert array is not None
+            array.flush()
+    return np.load(file, mmap_mode="r")
+
+
+def _trained(
+    family: Family, train: Prepared, held_out: Prepared, recipe: Recipe, seed: int, checkpoint: Path
+) -> tuple[bytes, list[dict[str, Any]]]:
+    """The adapter and its losses; goes on from ``checkpoint``, and leaves the pipeline as it was."""
+    import torch
+    from peft import LoraConfig
+
+    network = family.network.requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=TARGETS))
+    try:
+        losses = _learned(Task(family, train, held_out, recipe, seed), checkpoint)
+        return _written(family), losses
+    finally:
+        network.unload_lora()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned, of what and how; each step and each measure is drawn from the seed and its number alone."""
+
+    family: Family
+    train: Prepared
+    held_out: Prepared
+    recipe: Recipe
+    seed: int
+
+    @cached_property
+    def weights(self) -> dict[str, Any]:
+        """What learns, in float32 whatever the network is in."""
+        named = {name: value for name, value in self.family.network.named_parameters() if value.requires_grad}
+        for value in named.values():
+            value.data = value.data.float()
+        return named
+
+    def step(self, number: int) -> Any:
+        """The loss of a step's batch, to be followed back."""
+        rows, size = len(self.train.said), self.recipe.batch_rows
+        places = range(number * size, (number + 1) * size)
+        chosen = np.array([_shuffled(self.seed, place // rows, rows)[place % rows] for place in places])
+        draws = np.random.default_rng([self.seed, 1, number])
+        return self._errors(self.train, chosen, draws.random(size) < UNPROMPTED, draws.random(size), draws).mean()
+
+    def measure(self) -> float:
+        """The loss of the held-out examples: every time of the same ones, with the same noise and levels of it."""
+        import torch
+
+        draws = np.random.default_rng([self.seed, 2])
+        levels, rows = draws.permutation((np.arange(HELD_OUT) + 0.5) / HELD_OUT), np.arange(HELD_OUT)
+        summed, size = 0.0, self.recipe.batch_rows
+        for part in (rows[start : start + size] for start in range(0, HELD_OUT, size)):
+            chosen, silent = part % len(self.held_out.said), np.zeros(len(part), bool)
+            with torch.inference_mode():
+                summed += float(self._errors(self.held_out, chosen, silent, levels[part], draws).sum())
+        return summed / HELD_OUT
+
+    def _errors(self, examples: Prepared, rows: Any, silent: Any, levels: Any, draws: np.random.Generator) -> Any:
+        import torch
+
+        like = next(value for value in self.family.network.parameters() if not value.requires_grad)
+        clean, told = examples.batch(rows, silent, like)
+        noise = torch.from_numpy(draws.standard_normal(clean.shape, np.float32)).to(like)
+        with torch.autocast(like.device.type, torch.bfloat16, enabled=like.is_cuda):
+            return self.family.errors(clean, noise, torch.from_numpy(levels).to(like), told)
+
+
+@lru_cache(2)
+def _shuffled(seed: int, epoch: int, rows: int) -> Any:
+    return np.random.default_rng([seed, 0, epoch]).permutation(rows)
+
+
+def _learned(task: Task, checkpoint: Path) -> list[dict[str, Any]]:
+    """The losses of a training; the network's adapter is what came of it."""
+    import torch
+
+    recipe, weights = task.recipe, task.weights
+    optimizer = torch.optim.AdamW(weights.values(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    state: dict[str, Any] = {"done": 0, "summed": 0.0, "losses": []}
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        optimizer.load_state_dict(state["optimizer"])
+        for name, value in weights.items():
+            value.data.copy_(state["weights"][name])
+    losses: list[dict[str, Any]] = state["losses"]
+    summed: float = state["summed"]
+    due = {recipe.steps * part // MEASURES for part in range(MEASURES + 1)} - {loss["step"] for loss in losses}
+    for done in range(state["done"], recipe.steps + 1):
+        if done in due:
+            steps = done - losses[-1]["step"] if losses else 0
+            losses.append({"step": done, "train": summed / steps if steps else None, "held_out": task.measure()})
+            summed = 0.0
+        if done in due or done % SAVE_EVERY == 0:
+            state = {"done": done, "summed": summed, "losses": losses, "weights": weights}
+            with whole(checkpoint) as temporary:
+                torch.save({**state, "optimizer": optimizer.state_dict()}, temporary)
+        if done < recipe.steps:
+            optimizer.param_groups[0]["lr"] = recipe.rate * _share_of_rate(done, recipe)
+            loss = task.step(done)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights.values(), CUT_NORM)
+            optimizer.step()
+            optimizer.zero_grad()
+            summed += loss.item()
+    return losses
+
+
+def _share_of_rate(done: int, recipe: Recipe) -> float:
+    return min((done + 1) / max(recipe.warm_up, 1), 1.0) * (1 + math.cos(math.pi * done / recipe.steps)) / 2
+
+
+def _written(family: Family) -> bytes:
+    """The adapter of the network as diffusers writes it: safetensors, with its rank and alpha in the header."""
+    from peft import get_peft_model_state_dict
+
+    network, part = family.network, family.part
+    parts = {
+        f"{part}_lora_layers": get_peft_model_state_dict(network),
+        f"{part}_lora_adapter_metadata": network.peft_config["default"].to_dict(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        family.pipeline.save_lora_weights(folder, **parts)
+        [file] = Path(folder).glob("*.safetensors")
+        return file.read_bytes()
