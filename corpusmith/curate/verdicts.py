@@ -39,5 +39,7 @@ REASONS: Final[dict[str, str]] = {
     "outside_changed": "pixels outside the region are not those of the image before",
     "after_failed": "an earlier edit of its chain is not fit, and this one was made on top of it",
     "chain_failed": "another edit of its chain is not fit, and chains are kept whole or not at all",
+    "out_of_class": "fewer tests of its class hold than the minimum (classifier, text, real images)",
+    "copies_real": "nearly the same as a real image (hash, and embedding)",
     "surplus": "fit, but its emotion already had enough rows",
 }

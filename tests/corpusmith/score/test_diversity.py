@@ -76,3 +76,37 @@ def test_many_images_are_sampled_by_their_key():
     assert len(np.unique(sample, axis=0)) == 20
     assert (sample == diversity.drawn(vectors, "a", 20)).all()
     assert not np.array_equal(sample, diversity.drawn(vectors, "b", 20))
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 5])
+def test_the_intrinsic_dimension_of_a_ball_is_its_own_wherever_it_lies(dimension):
+    """A flat piece of a 20-dimensional space, turned: it has as many directions as it has coordinates."""
+    random = np.random.default_rng(0)
+    turned = np.linalg.qr(random.normal(size=(20, 20)))[0][:dimension]
+    found = diversity.intrinsic_dimension(random.uniform(-1, 1, (800, dimension)) @ turned + 3)
+    assert found == pytest.approx(dimension, rel=0.15)
+
+
+def test_a_curve_and_a_sphere_are_of_one_and_two_dimensions():
+    random = np.random.default_rng(1)
+    angle = random.uniform(0, 9, 600)
+    assert diversity.intrinsic_dimension(np.stack([np.cos(angle), np.sin(angle), angle / 3], axis=1)) == pytest.approx(
+        1, rel=0.1
+    )
+    assert diversity.intrinsic_dimension(diversity.unit(random.normal(size=(800, 3)))) == pytest.approx(2, rel=0.1)
+
+
+@given(SIZES, st.floats(0.01, 100))
+def test_the_intrinsic_dimension_knows_no_scale_order_or_copies(size, scale):
+    vectors = points(size[0] + 10, *size[1:])
+    found = diversity.intrinsic_dimension(vectors, 5)
+    assert diversity.intrinsic_dimension(vectors[::-1] * scale, 5) == pytest.approx(found, rel=1e-6)
+    assert diversity.intrinsic_dimension(np.repeat(vectors, 3, axis=0), 5) == pytest.approx(found, rel=1e-6)
+
+
+def test_too_few_images_have_no_intrinsic_dimension():
+    assert np.isnan(diversity.intrinsic_dimension(points(10, 3), 10))
+    assert np.isnan(diversity.intrinsic_dimension(np.ones((50, 3)), 10))
+    assert np.isfinite(diversity.intrinsic_dimension(points(11, 3), 10))
+    assert np.isnan(diversity.intrinsic_dimension(np.concatenate([points(10, 3)] * 9), 10))
+    assert np.isnan(diversity.intrinsic_dimension(points(0, 3), 10))
