@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -13,33 +11,26 @@ import pyarrow as pa
 
 from assets.edits.settings import Scenes
 from corpusmith.curate import masks
-from corpusmith.curate.images import PROBLEMS, opened
 from corpusmith.drawings import scenes as drawing
 from corpusmith.ingest.coco import mask_of
-from corpusmith.models.images import Generator, UnusableError, png
+from corpusmith.ingest.photographs import KEPT, kept, read
+from corpusmith.models.images import Generator, UnusableError
 from corpusmith.work.draws import mix
 from corpusmith.work.plan import canonical, fingerprint, seeds
 from corpusmith.work.produce import Make, Maker, with_failed
-
-if TYPE_CHECKING:
-    from PIL import Image
-
 
 VERSION: Final = 1  # of how scenes are drawn and read: raise it when that changes
 
 THING: Final = pa.struct([("name", pa.string()), ("colour", pa.string()), ("mask", pa.binary())])
 SCENE: Final = pa.schema(
     [
-        pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        pa.field("image_sha256", pa.string()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
+        *KEPT,
         pa.field("caption", pa.string()),
         pa.field("things", pa.list_(THING)),
         pa.field("unread", pa.list_(pa.string())),
     ]
 )
-"""image: PNG, RGB, upright. things: what is known to be there, with its mask, a PNG of the image's size; null:
+"""things: what is known to be there, with its mask, a PNG of the image's size; null:
 nothing is known. unread: what a source says of things that could not be read, and why."""
 
 
@@ -90,10 +81,8 @@ class Photographs:
 
     def _opened(self, row: dict[str, Any]) -> dict[str, Any]:
         path = row["path"]
-        found = opened(Path(path).read_bytes(), self.max_edge)
-        if found.pixels is None:
-            raise UnusableError(f"{path}: {PROBLEMS[str(found.problem)]}")
-        scene = _scene(row["key"], found.pixels)
+        found, pixels = read(path, self.max_edge)
+        scene = kept(row["key"], pixels)
         said = json.loads(row["annotations"]) if row["annotations"] else None
         if said is None:
             return {**scene, "caption": None, "things": None, "unread": []}
@@ -102,7 +91,7 @@ class Photographs:
                 f"{path}: the image has {found.width}×{found.height} pixels, its annotations say "
                 f"{said['width']}×{said['height']}"
             )
-        things, unread = _things(said, found.pixels.size)
+        things, unread = _things(said, pixels.size)
         return {**scene, "caption": said.get("caption"), "things": things, "unread": unread}
 
 
@@ -184,14 +173,4 @@ def _drawn(key: str, seed: int) -> dict[str, Any]:
         for thing, mask in zip(row["objects"], found, strict=True)
         if mask.any()
     ]
-    return {**_scene(key, image), "caption": row["prompt"], "things": things, "unread": []}
-
-
-def _scene(key: str, image: Image.Image) -> dict[str, Any]:
-    encoded = png(np.asarray(image))
-    return {
-        "image": {"bytes": encoded, "path": f"{key}.png"},
-        "image_sha256": hashlib.sha256(encoded).hexdigest(),
-        "width": image.width,
-        "height": image.height,
-    }
+    return {**kept(key, image), "caption": row["prompt"], "things": things, "unread": []}

@@ -12,16 +12,14 @@ import polars as pl
 
 from assets.edits import makers
 from assets.resources import Workshop
-from corpusmith.curate.images import SUFFIXES
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest import coco
+from corpusmith.ingest.photographs import ENDINGS, digest, image_column, is_image, opened_dataset
 from corpusmith.ingest.sources import check_name, is_hub_id, is_saved_dataset, pinned
 from corpusmith.models.diffusion import runs_on
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.preflight import preflight
 from corpusmith.release.inputs import Source
-
-ENDINGS: Final = tuple(dict.fromkeys(ending for endings in SUFFIXES.values() for ending in endings))
 
 PHOTOGRAPH: Final = pl.Schema(
     {
@@ -59,12 +57,12 @@ def files(workshop: Workshop) -> list[Path]:
         path = Path(source).expanduser()
         check_name(source)
         if path.is_dir() and not is_saved_dataset(path):
-            inside = sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path)) and file.is_file())
+            inside = sorted(file for file in path.rglob("*") if is_image(file.relative_to(path)) and file.is_file())
             if not inside:
                 raise SourceError(f"the folder {path} holds no images: expected files named {' '.join(ENDINGS)}")
             found += inside
         elif path.is_file():
-            if not _is_image(Path(path.name)):
+            if not is_image(Path(path.name)):
                 raise SourceError(f"{path} is no image by its name: expected one that ends in {' '.join(ENDINGS)}")
             found.append(path)
         elif path.is_dir() or is_hub_id(source):
@@ -90,7 +88,7 @@ def photographs(workshop: Workshop) -> pl.LazyFrame | None:
         known = said.get(path.name, {})
         rows.append(
             {
-                "file_sha256": _digest(path),
+                "file_sha256": digest(path),
                 "annotations": known.get("annotations"),
                 "path": str(path),
                 "source": known.get("url") or path.name,
@@ -107,10 +105,10 @@ def described(workshop: Workshop) -> list[Source]:
         path = Path(source).expanduser()
         if path.is_file():
             notes = tuple(_unmatched(path, workshop)) if path.suffix == ".json" else ()
-            found.append(Source(path.name, _digest(path), path.stat().st_size, notes))
+            found.append(Source(path.name, digest(path), path.stat().st_size, notes))
         else:
             inside = [file for file in files(workshop) if file.is_relative_to(path)] if path.is_dir() else []
-            lines = "".join(f"{_digest(file)}  {file.name}\n" for file in inside) or pinned(source)
+            lines = "".join(f"{digest(file)}  {file.name}\n" for file in inside) or pinned(source)
             size = sum(file.stat().st_size for file in inside)
             found.append(
                 Source(path.name, hashlib.sha256(lines.encode()).hexdigest(), size, (f"{len(inside)} images",))
@@ -181,35 +179,13 @@ def _unpacked(source: str, workshop: Workshop) -> list[Path]:
     folder = workshop.home / ".corpusmith" / "images" / hashlib.sha256(name.encode()).hexdigest()[:16]
     done = folder / "done"
     if not done.exists():
-        path = Path(source).expanduser()
-        try:
-            if path.is_dir():
-                found: Any = datasets.load_from_disk(str(path))
-            else:
-                bare, _, commit = name.partition("@")
-                found = datasets.load_dataset(bare, revision=commit, streaming=True)
-        except Exception as error:  # datasets raises what its back-ends raise
-            raise SourceError(f"cannot open the dataset {source!r}: {type(error).__name__}: {error}") from error
+        found = opened_dataset(source)
         if isinstance(found, dict):
             found = found.get("train", next(iter(found.values())))
-        columns = [name for name, kind in (found.features or {}).items() if isinstance(kind, datasets.Image)]
-        if not columns:
-            raise SourceError(f"the dataset {source!r} has no column of images, but {', '.join(found.features or {})}")
+        column = image_column(found.features, source)
         folder.mkdir(parents=True, exist_ok=True)
-        for number, row in enumerate(
-            found.select_columns(columns[0]).cast_column(columns[0], datasets.Image(decode=False))
-        ):
-            image = row[columns[0]]
+        for number, row in enumerate(found.select_columns(column).cast_column(column, datasets.Image(decode=False))):
+            image = row[column]
             (folder / f"{number:08d}.image").write_bytes(image["bytes"] or Path(image["path"]).read_bytes())
         done.touch()
     return sorted(folder.glob("*.image"))
-
-
-def _is_image(path: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return not hidden and path.suffix.lower() in ENDINGS
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
