@@ -12,6 +12,7 @@ import polars as pl
 from assets.resources import Workshop
 from corpusmith.release.inputs import CardText, Source
 from corpusmith.release.manifest import Manifest
+from corpusmith.release.takedown import Lineage
 from corpusmith.settings import CorpusSettings
 from validation.suite import Suite
 
@@ -59,6 +60,7 @@ class Corpus:
     arrivals(workshop): the same of those that come in by themselves; the partitions, if it is not said.
     exports(release, to, tar), imports(workshop, folder, into): by name, layouts of other people's that a release can be
     written in, in folders or tar shards, and read from, as a release.
+    lineage: the columns of its rows that name what a row was made from, and what it is put together from.
     schedule: when it is refreshed, as cron has it.
     """
 
@@ -80,6 +82,7 @@ class Corpus:
     arrivals: Callable[[Workshop], Mapping[str, str]] | None = None
     exports: Mapping[str, Callable[[Path, Path, bool], int]] = field(default_factory=dict)
     imports: Mapping[str, Callable[[Workshop, Path, Path], Manifest]] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
     schedule: str = "0 4 * * 1"
 
     @property

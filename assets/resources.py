@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from corpusmith.release import tombstones
 from corpusmith.settings import Settings
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import Maker, Progress, keys_of, missing, produce, shelf_of
@@ -32,8 +33,8 @@ class Workshop:
 
     @property
     def ledger(self) -> Ledger:
-        """Where everything that was ever made lies."""
-        return Ledger(self.home / ".corpusmith" / "ledger")
+        """Where everything that was ever made lies; what was taken down of any corpus is neither read nor made."""
+        return Ledger(self.home / ".corpusmith" / "ledger", taken_down=tombstones.everywhere(self.home))
 
     @property
     def salt(self) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 from assets.corpus import Corpus
 from assets.resources import Workshop
 from corpusmith.errors import ReleaseError
-from corpusmith.release import manifest, parquet
+from corpusmith.release import manifest, parquet, tombstones
 from corpusmith.settings import shared
 from corpusmith.whole import write_whole
 
@@ -38,12 +38,13 @@ LIBRARIES = (
 
 
 def inputs(corpus: Corpus, workshop: Workshop) -> str:
-    """SHA-256 over all that decides a corpus: settings, sources, who makes its rows, and the code."""
+    """SHA-256 over all that decides a corpus: settings, sources, who makes its rows, what was taken down, the code."""
     decides = {
         "settings": shared(workshop.settings, corpus.name),
         "sources": [(source.name, source.sha256) for source in corpus.sources(workshop)],
         "makers": sorted(corpus.makers(workshop)),
         "inputs": dict(corpus.inputs(workshop)),
+        "taken_down": tombstones.digest(workshop.home, corpus.name),
         "code": code(corpus.graph),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

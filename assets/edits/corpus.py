@@ -13,6 +13,7 @@ from assets.edits.preview import preview
 from assets.edits.remake import remaker
 from assets.edits.settings import Edits
 from assets.resources import Workshop
+from corpusmith.release.takedown import Lineage
 from validation.edits import SUITE
 
 
@@ -46,4 +47,5 @@ CORPUS = Corpus(
     ready=sources.ready,
     exports={"diffseg": diffseg.export},
     imports={"triples": imports.triples, "diffseg": imports.pairs},
+    lineage=Lineage(parts=("scene", "base_sha256", "turns", "dropped")),
 )

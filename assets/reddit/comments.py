@@ -169,8 +169,8 @@ def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
 
 
 def rows_in(shelf: Shelf) -> int:
-    """Lines of the source that are done."""
-    return int(shelf.scan().select(pl.len()).collect().item())
+    """Lines of the source that are done: up to the last that is there, since some of them may have been taken down."""
+    return int(shelf.scan().select(pl.col("line").max()).collect().item() or 0)
 
 
 def _left(source: str, done: int, settings: Reddit) -> int:

@@ -18,6 +18,7 @@ from assets.reddit.settings import Reddit
 from assets.resources import Workshop
 from corpusmith.ingest.sources import pinned
 from corpusmith.release.inputs import CardText, Source
+from corpusmith.release.takedown import Lineage
 from validation.reddit import SUITE
 
 
@@ -73,4 +74,5 @@ CORPUS = Corpus(
     inputs=sources.inputs,
     partitions=sources.partitions,
     arrivals=sources.arrivals,
+    lineage=Lineage(parents=("source_key",)),
 )

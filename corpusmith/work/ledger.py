@@ -9,13 +9,14 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -38,10 +39,17 @@ class Ledger:
     """All shelves under one folder or object-store prefix.
 
     ``root`` is a path, a URI that pyarrow knows (``s3://…``), or a path inside ``filesystem``
-    (any pyarrow filesystem; wrap an fsspec one in ``PyFileSystem(FSSpecHandler(fs))``).
+    (any pyarrow filesystem; wrap an fsspec one in ``PyFileSystem(FSSpecHandler(fs))``). ``taken_down``: keys of rows
+    that it neither gives out nor takes in.
     """
 
-    def __init__(self, root: str | os.PathLike[str], filesystem: pafs.FileSystem | None = None) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        filesystem: pafs.FileSystem | None = None,
+        taken_down: frozenset[str] = frozenset(),
+    ) -> None:
+        self.taken_down = taken_down
         if filesystem is not None:
             self.filesystem, self.root = filesystem, str(root)
         elif re.match(r"[a-z][a-z0-9+.-]+://", str(root)):
@@ -52,17 +60,28 @@ class Ledger:
     def shelf(self, name: str, fingerprint: str, schema: pa.Schema) -> Shelf:
         """The shelf of one maker: where everything with this fingerprint lies. Nothing is written yet."""
         digest = hashlib.blake2b(fingerprint.encode(), digest_size=6).hexdigest()
-        return Shelf(self.filesystem, f"{self.root}/{name}-{digest}", fingerprint, schema)
+        return Shelf(self.filesystem, f"{self.root}/{name}-{digest}", fingerprint, schema, self.taken_down)
+
+    def shelves(self) -> list[Shelf]:
+        """Every shelf that is there, in the order of their names, to look through: it does not know its columns."""
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.root, allow_not_found=True))
+        paths = sorted(info.path for info in found if info.type == pafs.FileType.Directory)
+        bare = [Shelf(self.filesystem, path, "", pa.schema([])) for path in paths]
+        return [replace(shelf, fingerprint=shelf.description().get("fingerprint", "")) for shelf in bare]
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What one maker ever made: segments of ``schema`` (which holds the key), failures, and who the maker is."""
+    """What one maker ever made: segments of ``schema`` (which holds the key), failures, and who the maker is.
+
+    taken_down: keys of rows that it neither gives out nor takes in.
+    """
 
     filesystem: pafs.FileSystem
     path: str
     fingerprint: str
     schema: pa.Schema
+    taken_down: frozenset[str] = frozenset()
 
     def segments(self) -> list[str]:
         """Paths of all whole segments, in name order; a torn or foreign file is set aside with a warning."""
@@ -77,6 +96,8 @@ class Shelf:
     def scan(self) -> pl.LazyFrame:
         """All finished rows, lazily; a key that two processes made at once appears once."""
         rows = self._rows(self.segments())
+        if self.taken_down:
+            rows = rows.filter(~pl.col(KEY).is_in(pl.Series([*self.taken_down]).implode()))
         hashes = rows.select(KEY).collect().to_series().hash()  # a collision costs a needless unique(), nothing else
         return rows if hashes.n_unique() == len(hashes) else rows.unique(KEY, keep="first", maintain_order=True)
 
@@ -86,6 +107,10 @@ class Shelf:
         Segments are read in the order of their names; without ``name`` that is a digest of the keys.
         Raises LedgerError when the store cannot take them; what was finished before stays intact.
         """
+        if self.taken_down:
+            rows = rows.filter(pc.invert(_is_in(rows[KEY], self.taken_down)))
+            if not rows.num_rows:
+                return
         self._write("segments", f"{name or f'{FRESH}-{_digest(rows[KEY])}'}.parquet", rows)
 
     def add_failures(self, failures: pa.Table) -> None:
@@ -157,6 +182,59 @@ class Shelf:
                 self._delete(path)
             fresh = fresh[len(taken) :]
 
+    def holding(self, keys: Collection[str]) -> set[str]:
+        """Which of the keys are those of finished rows."""
+        found: set[str] = set()
+        for path in self._readable("segments"):
+            column = pq.read_table(path, columns=[KEY], filesystem=self.filesystem)[KEY]
+            found |= set(column.filter(_is_in(column, keys)).to_pylist())
+        return found
+
+    def erase(self, keys: Collection[str], texts: Sequence[str] = ()) -> int:
+        """Take rows out of the files that hold them, and failures too; how many.
+
+        texts: what of a failure's plan or message gives one away whose key is another. A file without them is on disk
+        before the one that holds them goes: a crash in between leaves rows twice (and read once), none is lost, and the
+        same call completes it. A file keeps its place in the order of the names.
+        """
+        erased = 0
+        while found := sum(self._erase(path, keys, texts) for path in self._readable("segments", "failures")):
+            erased += found  # and once more: another process may have merged segments meanwhile
+        return erased
+
+    def _erase(self, path: str, keys: Collection[str], texts: Sequence[str]) -> int:
+        file = PurePosixPath(path)
+        try:
+            gone = self._among(path, keys, texts)
+            count = int(pc.sum(gone).as_py() or 0)
+            left = pq.read_table(path, filesystem=self.filesystem).filter(pc.invert(gone)) if count else None
+        except FileNotFoundError:
+            return 0
+        if left is None:
+            return 0
+        if left.num_rows:
+            stem = re.sub(r"-[0-9a-f]{24}$", "", file.stem)
+            self._write(file.parent.name, f"{stem}-{_digest(left[KEY])}.parquet", left)
+        self._delete(path)
+        return count
+
+    def _among(self, path: str, keys: Collection[str], texts: Sequence[str] = ()) -> pa.ChunkedArray:
+        """Which rows of a file have one of the keys or, of failures, hold one of the texts; shape (rows,), bool."""
+        said = ("plan", "message") if texts and PurePosixPath(path).parent.name == "failures" else ()
+        rows = pq.read_table(path, columns=[KEY, *said], filesystem=self.filesystem)
+        found = _is_in(rows[KEY], keys)
+        for name in said:
+            holds = pl.Series(pl.from_arrow(rows[name])).str.contains_any([*texts]).fill_null(False)
+            found = pc.or_(found, holds.to_arrow())
+        return found
+
+    def _readable(self, *folders: str) -> Iterator[str]:
+        """The whole Parquet files, whatever their columns: those of a shelf that is only looked through."""
+        for path in (path for folder in folders for path in self._files(folder)):
+            with contextlib.suppress(pa.ArrowInvalid, OSError):
+                if KEY in pq.read_schema(path, filesystem=self.filesystem).names:
+                    yield path
+
     def _up_to(self, paths: Sequence[str], limit: int) -> list[str]:
         sizes = [info.size for info in self.filesystem.get_file_info(list(paths))]
         ends = pl.Series(sizes).cum_sum()
@@ -225,6 +303,10 @@ class Shelf:
                 f"cannot write {path}: {error.strerror or error}. What was finished before is intact: "
                 "free space or make the folder writable (or choose another with --home), then run the same command."
             ) from error
+
+
+def _is_in(column: pa.ChunkedArray, keys: Collection[str]) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=pa.array(keys, pa.string()))
 
 
 def _digest(keys: pa.ChunkedArray) -> str:

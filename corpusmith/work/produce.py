@@ -89,8 +89,9 @@ def produce(
 ) -> pl.LazyFrame:
     """Plan rows in their order with ``key`` and what the maker made of each; rows that failed are absent.
 
-    Only keys that the ledger lacks are made, each once, in batches of ``maker.batch_rows``; each is on disk
-    before the second one after it is begun. The plan is read in a stream, twice: it should be a cheap scan.
+    So are those that were taken down (``ledger.taken_down``), which no maker is handed. Only keys that the ledger lacks
+    are made, each once, in batches of ``maker.batch_rows``; each is on disk before the second one after it is begun.
+    The plan is read in a stream, twice: it should be a cheap scan.
 
     Raises PlanError (columns missing or in the way), TooManyFailures (more than ``max_failure_rate`` of the tried rows,
     at least FEWEST_FAILURES), LedgerError (the store cannot be written).
@@ -108,7 +109,10 @@ def produce(
 
 
 def with_failed(made: pl.LazyFrame, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
-    """What ``produce`` made of a plan, and after it the rows that failed: with their key, and null in what was made."""
+    """What ``produce`` made of a plan, and after it the rows that failed: with their key, and null in what was made.
+
+    Rows that were taken down are among these, so that every plan row is accounted for: a release leaves them out.
+    """
     asked = pl.concat([plan, keys_of(plan, maker).to_frame().lazy()], how="horizontal")
     failed = asked.join(made.select(KEY), on=KEY, how="anti", maintain_order="left")
     return pl.concat([made, failed], how="diagonal")
@@ -131,8 +135,9 @@ def keys_of(plan: pl.LazyFrame, maker: Maker) -> pl.Series:
 
 
 def missing(plan_keys: pl.Series, shelf: Shelf) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which plan rows are still to be made, the first of equal ones only; shape (rows,), bool."""
-    return (~plan_keys.is_in(shelf.keys().implode()) & plan_keys.is_first_distinct()).to_numpy()
+    """Which plan rows are still to be made, the first of equal ones only and none taken down; shape (rows,), bool."""
+    over = pl.concat([shelf.keys(), pl.Series(KEY, [*shelf.taken_down], pl.String)])
+    return (~plan_keys.is_in(over.implode()) & plan_keys.is_first_distinct()).to_numpy()
 
 
 def local(maker: Maker, batches: Iterable[pa.RecordBatch]) -> Iterator[Outcome]:
