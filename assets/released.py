@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from assets.corpus import Corpus
 from assets.resources import Workshop
+from assets.taken_down import without_taken_down
 from corpusmith.errors import UserError
 from corpusmith.models import catalog
+from corpusmith.release import shelf
 from corpusmith.release.inputs import Release
 from corpusmith.release.manifest import Manifest
 from corpusmith.settings import merge, named_models, shared
@@ -23,9 +25,11 @@ from corpusmith.settings import merge, named_models, shared
 def release_of(corpus: Corpus, workshop: Workshop, tables: Mapping[str, Any]) -> Release:
     """Everything that a release says, ready to be written; ``tables``: those of ``corpus.tables`` and the scores."""
     content = corpus.content(workshop, **{name: tables[name] for name in corpus.tables})
+    content = without_taken_down(content, corpus, workshop)
+    version = workshop.settings.of(corpus.name).version
     return Release(
         corpus=corpus.name,
-        version=workshop.settings.of(corpus.name).version,
+        version=version,
         text=corpus.card(workshop),
         rows=content.rows,
         rejected=content.rejected,
@@ -34,6 +38,7 @@ def release_of(corpus: Corpus, workshop: Workshop, tables: Mapping[str, Any]) ->
         makers=corpus.makers(workshop),
         params=shared(workshop.settings, corpus.name),
         sources=corpus.sources(workshop),
+        changelog=shelf.changelog_of(workshop.home, corpus.name, version),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,20 @@ def parse(text: str, where: str) -> tuple[Any, Lines]:
         return yaml.safe_load(text), lines
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SettingsError(_told(error, where)) from None
+
+
+def with_value(text: str, path: Sequence[str], value: str) -> str:
+    """The text with one value replaced, that of the key at ``path``; all else stays as it is, comments included.
+
+    Raises SettingsError: no plain value stands there.
+    """
+    node = yaml.compose(text, yaml.SafeLoader)
+    for part in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((held for key, held in pairs if key.value == part), None)
+    if not isinstance(node, yaml.ScalarNode):
+        raise SettingsError(f"{'.'.join(path)}: expected a value of its own in the file of settings: write it there")
+    return f"{text[: node.start_mark.index]}{value}{text[node.end_mark.index :]}"
 
 
 def _check(node: yaml.Node, path: tuple[str, ...], lines: Lines, where: str) -> None:

@@ -24,37 +24,51 @@ def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
 
     Raises UserError when the home cannot be written, and what `run` raises.
     """
-    began = time.monotonic()
-    check_writable(workshop.home)
-    with Display(quiet) as display, _turn(workshop.home, corpus.name, display):
-        refused.forget(workshop.home, corpus.name)
-        inputs = unchanged.inputs(corpus, workshop)
-        found = unchanged.unchanged(workshop, corpus.name, inputs)
-        if found:
-            display.say(f"[green]✓[/] nothing changed since {corpus.name} {found.version} was built")
-            release = _values(shown(found, workshop.release(corpus.name)).metadata or {})
-        else:
-            from dagster_project.runs import run
+    with turn(workshop.home, corpus.name, quiet) as display:
+        return built(corpus, workshop, display)
 
-            corpus.ready(workshop)
-            release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
-            if unchanged.every_row_made(workshop.release(corpus.name)):
-                unchanged.remember(workshop, corpus.name, inputs)
+
+def built(corpus: Corpus, workshop: Workshop, display: Display) -> dict[str, Any]:
+    """The same, by one whose turn it is."""
+    began = time.monotonic()
+    refused.forget(workshop.home, corpus.name)
+    inputs = unchanged.inputs(corpus, workshop)
+    found = unchanged.unchanged(workshop, corpus.name, inputs)
+    if found:
+        display.say(f"[green]✓[/] nothing changed since {corpus.name} {found.version} was built")
+        release = _values(shown(found, workshop.release(corpus.name)).metadata or {})
+    else:
+        from dagster_project.runs import run
+
+        corpus.ready(workshop)
+        release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
+        remember(corpus, workshop, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
 
+def remember(corpus: Corpus, workshop: Workshop, inputs: str) -> None:
+    """Note what the release that lies there was made from, unless rows of it failed: they are worth another try."""
+    if unchanged.every_row_made(workshop.release(corpus.name)):
+        unchanged.remember(workshop, corpus.name, inputs)
+
+
 @contextlib.contextmanager
-def _turn(home: Path, corpus: str, display: Display) -> Iterator[None]:
-    """One build of a corpus at a time in a home: a second one waits, and then finds what the first one made."""
-    lock = FileLock(home / ".corpusmith" / f"build-{corpus}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        display.say(f"another build of {corpus} is at work here; this one goes on when it has ended")
-        lock.acquire()
-    with lock:
-        lock.release()
-        yield
+def turn(home: Path, corpus: str, quiet: bool) -> Iterator[Display]:
+    """One build of a corpus at a time in a home: a second one waits, and then finds what the first one made.
+
+    Raises UserError when the home cannot be written.
+    """
+    check_writable(home)
+    with Display(quiet) as display:
+        lock = FileLock(home / ".corpusmith" / f"build-{corpus}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            display.say(f"another build of {corpus} is at work here; this one goes on when it has ended")
+            lock.acquire()
+        with lock:
+            lock.release()
+            yield display
 
 
 def check_writable(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: build, preview, status, validate, verify, publish, pull, diff, models, annotate."""
+"""The command line: build, preview, status, validate, verify, publish and pull; the rest is in the files beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 import corpusmith
 from assets.registry import corpus_of
-from dagster_project import annotate, models
+from dagster_project import annotate, models, takedowns, versions
 from dagster_project.terminal import (
     Debug,
     Home,
@@ -299,29 +299,9 @@ def import_(
             out.print(f"  [red]✗[/] {result.name}: {plain(result.sentence)}", soft_wrap=True)
 
 
-@app.command()
-def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A release folder.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one of the same corpus.")],
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """What changed between two releases: rows by key, counts and scores."""
-    with told(debug):
-        from corpusmith.release.diff import diff as compare
-
-        found = compare(old, new)
-        counts, scores = (table.filter(table["delta"] != 0).to_dicts() for table in (found.counts, found.scores))
-        if as_json:
-            said = {name: value for name, value in vars(found).items() if name not in ("counts", "scores")}
-            return print_json({**said, "counts": counts, "scores": scores})
-        out.print(plain(found.sentence()))
-        for name, rows in (("counts", counts), ("scores", scores)):
-            if rows:
-                table = Table(*rows[0], title=name)
-                for row in rows:
-                    table.add_row(*("" if value is None else plain(value) for value in row.values()))
-                out.print(table)
+for command in (versions.release, versions.diff, versions.rollback):
+    app.command()(command)
+app.command()(takedowns.takedown)
 
 
 @app.callback(invoke_without_command=True)

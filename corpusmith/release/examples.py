@@ -23,6 +23,9 @@ IMAGES: Final = 12  # of a reason
 LONGEST: Final = 400  # characters of a text
 SIDE: Final = 80  # pixels of a thumbnail
 LINES: Final = 3  # of the contact sheet, for each label
+LABELS: Final = 40  # of the contact sheet, at most: of more, as many that lie evenly among them
+GIVEN: Final = "given"
+"""The origin, on the contact sheet, of what all origins were given."""
 CHAINS: Final = 6  # of each length
 CHAIN_SIDE: Final = 128  # pixels of an image in a chain
 COLOURS: Final = (
@@ -52,16 +55,23 @@ def sheet(rows: pl.LazyFrame, rejected: pl.LazyFrame, text: CardText) -> pl.Data
     columns = rows.collect_schema()
     if text.group is None or not images_of(rows):
         return pl.DataFrame(schema=_SHEET)
+    few = text.labels[:: max(1, -(-len(text.labels) // LABELS))]
+    rows, rejected = (table.filter(pl.col(text.label).is_in(few)) for table in (rows, rejected))
     by, most = ([text.label, "degree"], 1) if "degree" in columns else ([text.label], LINES)
     asked = pl.concat([table.select(*by, group=text.group) for table in (rows, rejected)]).unique()
     lines = asked.filter(pl.col("group").rank("dense").over(by) <= most).select("group").collect().to_series()
-    says = "prompt" if "prompt" in columns else text.group
+    says = "prompt" if "prompt" in columns and text.beside is None else text.group
     shown = {"label": text.label, "group": text.group, "says": says, "degree": by[-1]}
     parts = [
         _with_thumbnails(table, table.filter(pl.col(text.group).is_in(lines.implode())), **shown, reason=reason)
         for table, reason in ((rows, pl.lit(None, pl.String)), (rejected, pl.col("reasons").list.first()))
     ]
-    found = pl.concat(parts).sort(place("label", text.labels), "degree", "group", place("origin", text.origins), "key")
+    if text.beside in columns:
+        of_line = rows.filter(pl.col(text.group).is_in(lines.implode())).unique(text.group).drop_nulls(text.beside)
+        given = of_line.with_columns(origin=pl.lit(GIVEN)).drop(images_of(rows)[0])
+        parts.append(_with_thumbnails(given.select(text.beside), given, **shown, reason=pl.lit(None, pl.String)))
+    origins = (GIVEN, *text.origins)
+    found = pl.concat(parts).sort(place("label", text.labels), "degree", "group", place("origin", origins), "key")
     return found.select(list(_SHEET))
 
 

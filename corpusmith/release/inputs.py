@@ -29,6 +29,8 @@ class Board:
     metrics: a sentence for each, in the order of the columns. by_label: those that are shown for each label as well.
     by_degree: the one that is drawn against the asked degree, which is in thirds. ranked: false where subjects are only
     set side by side, a line for each, and the first metric of each ``form`` in a table of forms and subjects.
+    curves: the subjects that are drawn as lines over forms that are steps of one kind ("blur 3", "25% of them").
+    published: the same of others, by form and subject, shown beneath and marked as theirs; published_by: who, where.
     """
 
     task: str
@@ -38,6 +40,9 @@ class Board:
     by_label: tuple[str, ...] = ()
     by_degree: str | None = None
     ranked: bool = True
+    curves: tuple[str, ...] = ()
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    published_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,12 @@ class CardText:
     origin: the column that says who or what a row comes from; origins: its values, in order.
     columns: a sentence for each column. reasons: a sentence for each reason's code.
     asked, seen: the columns of what a maker was asked for, and of what the judges saw (none: the label).
-    group: the column of what several origins were given alike: a line of the contact sheet. measures: number columns
+    group: the column of what several origins were given alike: a line of the contact sheet. beside: the column of the
+    image that they were given, which stands before theirs. measures: number columns
     whose spread is drawn. boards: the tasks of the scores that are leaderboards. strips: the columns of
     an image and of what followed it, a list of structs with image and mask: shown side by side. label_columns: other
-    columns that hold one of a few words, with these in order.
+    columns that hold one of a few words, with these in order. order: columns, or expressions of them, by which rows
+    belong together: those of one value change together from version to version, so they lie side by side in the shards.
     """
 
     title: str
@@ -75,10 +82,12 @@ class CardText:
     asked: str = "target"
     seen: str | None = None
     group: str | None = None
+    beside: str | None = None
     measures: tuple[str, ...] = ()
     boards: tuple[Board, ...] = ()
     strips: tuple[str, str] | None = None
     label_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    order: tuple[str | pl.Expr, ...] = ()
 
     @property
     def classes(self) -> dict[str, list[str]]:
@@ -104,7 +113,8 @@ class Release:
     type: texts are the column ``text``; images are structs of bytes and path, beside the SHA-256 of the bytes
     (``image`` and ``image_sha256``). rejected: the others, with reasons (a list of codes); their images are shown in
     the report, but released only with ``rejected_images``. scores: corpusmith.score.scores.SCORES. made: rows that
-    came in of each origin. makers: provenance by fingerprint.
+    came in of each origin. makers: provenance by fingerprint. changelog: the text of CHANGELOG.md;
+    that of a first release, if it is empty.
     """
 
     corpus: str
@@ -118,3 +128,4 @@ class Release:
     params: Mapping[str, Any]
     sources: Sequence[Source] = ()
     rejected_images: bool = False
+    changelog: str = ""

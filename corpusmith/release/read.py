@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import manifest
+from corpusmith.release import manifest, shelf
 from corpusmith.release.publish import hub
 from corpusmith.release.shards import features
 from corpusmith.settings import default_home
@@ -59,7 +59,7 @@ def load(
     """The rows of a corpus: one split of it, or all (a DatasetDict, or one lazy frame with the column ``split``).
 
     It is read from ``home`` (CORPUSMITH_HOME, else the checkout or folder one stands in): without ``version`` what was
-    built there, else the latest that was published or pulled there. Nothing is fetched: that is what `pull` is for.
+    built there, else the latest that was published, pulled or released there. Nothing is fetched: that is for `pull`.
     verify: check the digest of every file first; without a word, where the release is not one that was built here.
     The files are those of the manifest, whatever else lies there. `datasets` has the label as a ClassLabel.
 
@@ -69,7 +69,7 @@ def load(
     """
     place = Path(home) if home else default_home()
     folder = find(corpus, version, place)
-    built = folder == place / "data" / corpus
+    built = folder == place / "data" / corpus or folder.is_relative_to(place / shelf.FOLDER)
     said = manifest.check(folder) if verify or (verify is None and not built) else manifest.read(folder)
     shards: dict[str, list[str]] = {}
     for name in said.tables("data"):
@@ -108,17 +108,24 @@ def pull(corpus: str, version: str | None = None, source: Home = None, into: Hom
 
 
 def find(corpus: str, version: str | None, home: Path) -> Path:
-    """The folder of a release under ``home``: built, published or pulled. Raises ReleaseError: where it looked."""
+    """The folder of a release under ``home``; of a version, first where it can no longer change: on the shelf.
+
+    Raises ReleaseError: where it looked.
+    """
+    if version in shelf.versions(home, corpus):
+        return shelf.find(home, corpus, str(version))
     built = home / "data" / corpus
     if (built / manifest.NAME).is_file() and version in (None, manifest.read(built).version):
         return built
-    for shelf in (home / "published", home / "pulled"):
+    for place in (home / "published", home / "pulled"):
         try:
-            return hub.published(shelf, corpus, version)
+            return hub.published(place, corpus, version)
         except ReleaseError:
             continue
+    if version is None and (there := shelf.versions(home, corpus)):
+        return shelf.find(home, corpus, there[-1])
     wanted = f"{corpus} {version}" if version else corpus
     raise ReleaseError(
-        f"no {wanted} in {home}: looked in data/{corpus}, published/{corpus} and pulled/{corpus}; "
+        f"no {wanted} in {home}: looked in data/{corpus}, versions/{corpus}, published/{corpus} and pulled/{corpus}; "
         f"build it (corpusmith build {corpus}) or pull it (corpusmith pull {corpus})"
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from corpusmith.errors import ReleaseError
-from corpusmith.release import card, croissant, manifest, metrics
+from corpusmith.release import card, changelog, croissant, manifest, metrics
 from corpusmith.release.columns import images_of, without_images
 from corpusmith.release.folder import replacing
-from corpusmith.release.inputs import Release
+from corpusmith.release.inputs import CardText, Release
 from corpusmith.release.report import page
-from corpusmith.release.shards import SHARD_BYTES, splits_of, write_parquet, write_shards
+from corpusmith.release.shards import SHARD_BYTES, Order, scratch, splits_of, write_parquet, write_shards
 from corpusmith.release.summary import Summary, summarize
 from corpusmith.score.scores import TIMES
 from corpusmith.whole import check_table
@@ -33,15 +34,18 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         if "raw" in table.collect_schema():
             raise ReleaseError(f"{release.corpus}: a table has the column raw, which never leaves the ledger; drop it")
     with replacing(into) as folder:
-        rows = _settled(release.rows, folder / SCRATCH / "rows")
-        rejected = _settled(release.rejected, folder / SCRATCH / "rejected")
+        order, order_rejected = release.text.order, _known(release.text.order, release.rejected)
+        rows = _settled(release.rows, folder / SCRATCH / "rows", order)
+        rejected = _settled(release.rejected, folder / SCRATCH / "rejected", order_rejected)
+        release = replace(release, text=_with_labels_there(release.text, rows, rejected))
         splits = splits_of(rows)
         if not splits:
             raise ReleaseError(f"{release.corpus} {release.version} has no rows to release")
         for split in splits:
-            write_shards(rows.filter(pl.col("split") == split), folder / "data", split, shard_bytes=shard_bytes)
+            part = rows.filter(pl.col("split") == split)
+            write_shards(part, folder / "data", split, order=order, shard_bytes=shard_bytes)
         released = rejected if release.rejected_images else without_images(rejected)
-        write_shards(released, folder / "rejected", "rejected", shard_bytes=shard_bytes)
+        write_shards(released, folder / "rejected", "rejected", order=order_rejected, shard_bytes=shard_bytes)
         (folder / "scores").mkdir()
         write_parquet(release.scores.drop(TIMES), folder / "scores" / "scores-00000-of-00001.parquet")
         summary = summarize(rows, rejected, release.scores, dict(release.made), release.text)
@@ -53,10 +57,20 @@ def write_release(release: Release, into: Path, *, shard_bytes: int = SHARD_BYTE
         card.write(folder, summary, release, shards)
         croissant.write(folder, release, shards)
         page.write(folder, summary, release)
+        said = release.changelog or changelog.first(release.corpus, release.version)
+        (folder / changelog.NAME).write_text(said)
         written = manifest.of(folder, release, summary, plan, shards)
         (folder / manifest.NAME).write_text(written.to_json())
         (folder / manifest.RUN).write_text(_run(release))
     return written
+
+
+def _with_labels_there(text: CardText, *tables: pl.LazyFrame) -> CardText:
+    """The text with those of its labels that occur, where they are a few of the classes of their column."""
+    if text.label not in text.label_columns:
+        return text
+    there = set(pl.concat([table.select(text.label) for table in tables]).unique().collect().to_series())
+    return replace(text, labels=tuple(label for label in text.labels if label in there))
 
 
 def _run(release: Release) -> str:
@@ -65,16 +79,22 @@ def _run(release: Release) -> str:
     return json.dumps({"scores": taken.unique(maintain_order=True).to_dicts()}, indent=2) + "\n"
 
 
-def _settled(table: pl.LazyFrame, folder: Path) -> pl.LazyFrame:
-    """The table computed once, in a stream, to scratch files by the first digit of the key: a shard reads but a few."""
+def _settled(table: pl.LazyFrame, folder: Path, order: Order) -> pl.LazyFrame:
+    """The table computed once, in a stream, to scratch files by place: a shard reads but a few."""
     folder.mkdir(parents=True)
     row_group = IMAGE_ROWS if images_of(table) else None
-    place = pl.PartitionBy(folder, key=pl.col("key").str.head(1).alias("digit"), include_key=False)
+    place = pl.PartitionBy(folder, key=scratch(order).alias("digit"), include_key=False)
     table.sink_parquet(place, mkdir=True, compression="zstd", compression_level=1, row_group_size=row_group)
     files = sorted(folder.rglob("*.parquet"))
     for file in files:
         check_table(file, file)
     return pl.scan_parquet(files, hive_partitioning=False) if files else pl.LazyFrame(schema=table.collect_schema())
+
+
+def _known(order: Order, table: pl.LazyFrame) -> Order:
+    """What of an order can be said of a table that may lack columns."""
+    has = set(table.collect_schema())
+    return [each for each in order if set([each] if isinstance(each, str) else each.meta.root_names()) <= has]
 
 
 def _check_reasons(summary: Summary, release: Release) -> None:

@@ -86,7 +86,7 @@ def test_splits_must_leave_rows_to_train_on():
     [
         ("portraits.generators=house/epsilon", r"valid list, found 'house/epsilon'"),
         ("portraits.generators=house/epsilon", r"write \[house/epsilon\]"),
-        ("a.b.c=1", "a: is not a setting; expected one of work, edits, portraits, reddit"),
+        ("a.b.c=1", "a: is not a setting; expected one of work, edits, imagenet, portraits, reddit"),
         ("foo=1", "foo: is not a setting"),
         ("reddit.balanced.test=0.95", "reddit.balanced: .*the rest is train"),
         ("portraits.perceivers=[1]", r"portraits\.perceivers\.0: .*found 1"),

@@ -62,3 +62,29 @@ def test_an_override_that_cannot_be_read_is_one_line(override: str) -> None:
         settings.load({}, overrides=[override])
     assert str(told.value).startswith(f"--set {override}")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\nreddit:\n  # of the release\n  version: 1.0.0   # never changes\n  rows: 3\nedits:\n  version: 1.0.0\n",
+        "reddit: {rows: 3, version: 1.0.0}   # in one line\nedits: {version: 1.0.0}\n",
+        'edits:\r\n  version: 1.0.0\r\nreddit:\r\n  version: "1.0.0"\r\n',
+        "profiles:\n  smoke:\n    reddit:\n      version: 1.0.0\nreddit:\n  version: 1.0.0",
+        "title: Grüße 🌍\nreddit:\n  version: '1.0.0'  # é\n",
+    ],
+)
+def test_one_value_is_replaced_and_every_other_character_stays(text: str) -> None:
+    new = yaml_file.with_value(text, ("reddit", "version"), "1.10.0")
+    before, after = (yaml_file.parse(each, "params.yaml")[0] for each in (text, new))
+    assert after == before | {"reddit": before["reddit"] | {"version": "1.10.0"}}
+    assert len(new.splitlines()) == len(text.splitlines())
+    changed = [(old, now) for old, now in zip(text.splitlines(), new.splitlines(), strict=True) if old != now]
+    assert len(changed) == 1
+    assert changed[0][0].partition("#")[2] == changed[0][1].partition("#")[2]
+
+
+@pytest.mark.parametrize("text", ["edits:\n  version: 1.0.0\n", "reddit: 3\n", "reddit:\n  version: [1, 0]\n", ""])
+def test_a_value_that_is_not_there_is_not_replaced(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"reddit\.version: expected a value of its own"):
+        yaml_file.with_value(text, ("reddit", "version"), "1.10.0")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import manifest
+from corpusmith.release import manifest, takedown
 from corpusmith.release.folder import check_folder, held, replacing
 from corpusmith.release.plain import read_text, shown
 from corpusmith.release.publish import versions
@@ -34,18 +34,19 @@ def publish(release: Path, target: str | os.PathLike[str]) -> Published:
     """``target/<corpus>/<version>``, a checked copy of the release; ``latest`` beside it names the newest version.
 
     Publishing the same content again writes nothing. Raises ReleaseError when the version is there with other content
-    (a published version never changes), or when the release is not what its manifest says; UserError when
-    ``target`` is a file, or an address of a kind that is not known.
+    (a published version never changes), when the release is not what its manifest says, or when it holds what was taken
+    down since it was built; UserError when ``target`` is a file, or an address of a kind that is not known.
     """
     shelf = folder_of(target)
     said = manifest.check(release)
+    takedown.check(release)
     place = _place(shelf, said.corpus, said.version)
     if place.exists():
         there = manifest.check(place)
         if there.content != said.content:
             raise ReleaseError(
                 f"{place} is published already, with other content ({there.content[:12]}, here {said.content[:12]}): "
-                f"a published version never changes; raise {said.corpus}.version in params.yaml and build again"
+                f"a published version never changes; make the next: corpusmith release {said.corpus} --bump minor"
             )
         return Published(place, new=False)
     _copy(release, place, said)

@@ -74,7 +74,8 @@ def comparison(boards: pl.DataFrame, board: Board) -> Comparison:
             lines.setdefault(row["subject"], {})[row["metric"]] = row
         elif row["metric"] == first:
             forms.setdefault(row["form"], {})[row["subject"]] = row
-    subjects = rows.filter(pl.col("form").is_not_null())["subject"].unique(maintain_order=True).to_list()
+    scored = rows.filter(pl.col("form").is_not_null(), metric=first)
+    subjects = scored["subject"].unique(maintain_order=True).to_list()
     return Comparison(list(lines.items()), list(forms.items()), subjects)
 
 

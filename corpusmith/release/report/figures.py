@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterable
 from typing import Any
 
-from corpusmith.release.examples import COLOURS
+from corpusmith.release.examples import COLOURS, GIVEN
 from corpusmith.release.inputs import Board, Release
 from corpusmith.release.report import boards
-from corpusmith.release.report.charts import Point, histogram, small_chart
+from corpusmith.release.report.charts import Curve, Point, histogram, line_chart, small_chart
 from corpusmith.release.summary import Summary
 
+HEAD = 24  # letters of a column's name that can be read
 DEGREES = 3  # the strongest that is asked for
+SEVERITY = re.compile(r"(.+) ([1-5])")
+SHARE = re.compile(r"(\d+)% (?:of )?(.+)")
+SEVERITIES = 5
 
 
 def sheet(summary: Summary, release: Release) -> list[dict[str, Any]]:
     """For each label its lines: what was asked for, and each origin's image with the reason if it was rejected."""
     drawn = []
+    origins = [*([GIVEN] if release.text.beside else []), *release.text.origins]
     for (label,), part in summary.sheet.group_by("label", maintain_order=True):
         lines = []
         for (group, says), row in part.group_by("group", "says", maintain_order=True):
             made = {cell["origin"]: cell for cell in row.to_dicts()}
-            cells = [(origin, _cell(made.get(origin))) for origin in release.text.origins]
+            cells = [(origin, _cell(made.get(origin))) for origin in origins]
             lines.append({"group": group, "says": says, "cells": cells})
         drawn.append({"label": label, "lines": lines})
     return drawn
@@ -70,7 +77,18 @@ def comparisons(summary: Summary, release: Release) -> list[dict[str, Any]]:
             names = list(dict.fromkeys([*(name for name, _ in found.lines), *found.subjects]))
             by_label = [_by_label(summary, release, board, metric, names) for metric in board.by_label]
             shown = found.columns(board)
-            drawn.append({"board": board, "found": found, "columns": shown, "by_label": by_label})
+            published = list(dict.fromkeys(subject for cells in board.published.values() for subject in cells))
+            drawn.append(
+                {
+                    "board": board,
+                    "found": found,
+                    "columns": shown,
+                    "by_label": by_label,
+                    "published": published,
+                    "curves": _steps(found, board),
+                    "turned": _longest(found.subjects) > max(HEAD, _longest(form for form, _ in found.forms)),
+                }
+            )
     return drawn
 
 
@@ -102,6 +120,40 @@ def _by_label(summary: Summary, release: Release, board: Board, metric: str, nam
         "labels": labels,
         "lines": [(name, [found.get((name, label)) for label in labels]) for name in names],
     }
+
+
+def _longest(names: Iterable[str]) -> int:
+    return max(map(len, names), default=0)
+
+
+def _steps(found: boards.Comparison, board: Board) -> list[tuple[str, Any]]:
+    """For each kind of steps its chart: the curves of the board's subjects, and as a dashed line what has one step."""
+    kinds: dict[str, dict[str, list[Point]]] = {}
+    for form, row in found.forms:
+        if step := _step(form):
+            kind, at, says = step
+            for subject in (subject for subject in board.curves if row.get(subject, {}).get("value") is not None):
+                held = row[subject]
+                low, high = (held["value"] if held[side] is None else held[side] for side in ("low", "high"))
+                told = f"{subject}, {says}: {held['value']:.3f} ({low:.3f} – {high:.3f})"
+                kinds.setdefault(kind, {}).setdefault(subject, []).append(Point(at, held["value"], low, high, told))
+    first = next(iter(board.metrics)).replace("_", " ")
+    drawn = []
+    for kind, of in kinds.items():
+        curves = [Curve(subject, points) for subject, points in of.items() if len(points) > 1]
+        alone = [(subject, points[0].value) for subject, points in of.items() if len(points) == 1]
+        if curves:
+            drawn.append((kind, line_chart(curves, alone, kind, first)))
+    return drawn
+
+
+def _step(form: str) -> tuple[str, float, str] | None:
+    """What a form is a step of, how far along it is (of a severity in fifths), and how that is said."""
+    if severity := SEVERITY.fullmatch(form):
+        return severity[1], int(severity[2]) / SEVERITIES, f"severity {severity[2]}"
+    if share := SHARE.fullmatch(form):
+        return share[2], int(share[1]) / 100, f"{share[1]} %"
+    return None
 
 
 def _curves(summary: Summary, board: Board, names: list[str]) -> list[tuple[str, Any]]:

@@ -41,6 +41,7 @@ def render(summary: Summary, release: Release) -> str:
         release=release,
         text=release.text,
         few=len(release.text.origins) <= FEW,
+        asked_evenly=len(set(release.made.values())) == 1,
         rows=summary.rows,
         rejected=summary.rejected,
         commit=commit(),

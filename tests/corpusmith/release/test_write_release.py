@@ -37,7 +37,7 @@ def test_every_row_comes_back_as_it_went_in(release_dir: Path) -> None:
     assert rows.schema == schema(RELEASE)
     assert rows.sort("key").equals(released(12, 0).sort("key"))
     refused = pl.read_parquet(release_dir / "rejected" / "*.parquet")
-    assert refused.equals(rejected(42, 0).sort("key"))
+    assert refused.sort("key").equals(rejected(42, 0).sort("key"))
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, release_dir: Path) -> None:
