@@ -6,10 +6,11 @@ LOWEST := .venv-lowest
 
 .PHONY: bench demo test test-lowest dev setup
 
-demo: $(STAMP)  ## build the corpora, into data/reddit, data/portraits and data/edits
+demo: $(STAMP)  ## build the corpora, into data/reddit, data/portraits, data/edits and data/imagenet
 	$(BIN)/corpusmith build reddit
 	$(BIN)/corpusmith build portraits
 	$(BIN)/corpusmith build edits
+	$(BIN)/corpusmith build imagenet
 
 test: $(STAMP)  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -q

@@ -31,8 +31,11 @@ NAMES = {
     "coco": ("", "--instances 2000 --masks 100"),
     "segmentation": ("", "--images 20 --loop-images 5 --runs 1"),
     "segmenters": ("", "--images 64 --epochs 1 --runs 1"),
+    "training": ("", "--images 200 --runs 1"),
+    "reading": ("", "--images 400 --runs 1"),
+    "uploading": ("", "--megabytes 40 --comments 40000"),
 }
-WITH_PEERS = ("duplicates", "image_curation")
+WITH_PEERS = ("duplicates", "image_curation", "reading")
 
 
 def arguments(name: str, small: bool, peers: str | None) -> list[str]:

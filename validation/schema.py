@@ -284,6 +284,83 @@ EDITS_REJECTED: Final[dict[str, Column]] = {
 """A row for each scene of which no edit is fit: the first unfit edit, or the scene itself, where there is none."""
 
 
+FROM_TEXT: Final = ("label", "template", "caption")
+FROM_IMAGE: Final = ("image", "image_label")
+STRATEGIES: Final = (*FROM_TEXT, *FROM_IMAGE)
+"""How generated images of ImageNet's classes are asked for: the origins of that corpus's rows."""
+
+CLASS_TEST: Final = pl.Struct({"test": TEXT, "value": PROBABILITY, "threshold": PROBABILITY, "passed": pl.Boolean()})
+"""What one test says of an image and its class; threshold null: it could not be set, and the test does not count."""
+
+PAIRED: Final[dict[str, Column]] = {
+    "wnid": Column(TEXT, "The class as WordNet numbers it.", STRATEGIES),
+    "label": Column(TEXT, "The class by its name.", STRATEGIES),
+    "strategy": Column(
+        TEXT,
+        "What it was drawn from: label (the class's name), template (one of CLIP's with that name), caption, image (a "
+        "real image alone), image_label (a real image and a template).",
+        STRATEGIES,
+    ),
+    "prompt": Column(TEXT, "What the generator was asked for; null: from an image alone.", (*FROM_TEXT, "image_label")),
+    "template": Column(TEXT, "What the prompt fills with the class's name.", ("label", "template", "image_label")),
+    "source": Column(TEXT, "The real image that it is paired with: its path in the source.", STRATEGIES),
+    "source_sha256": Column(
+        TEXT, "SHA-256 of that image as it was used; null: there is none, but its place.", FROM_IMAGE
+    ),
+    "licence": Column(TEXT, "The licence of that image, where its source says one."),
+    "strength": Column(PROBABILITY, "How far it may go from the real image: 1 is all the way; null: not from one."),
+    "finetuned": Column(pl.Boolean(), "Whether its generator was adapted to the real train split.", STRATEGIES),
+}
+
+OF_CLASS: Final[dict[str, Column]] = {
+    "recognized": Column(
+        PROBABILITY, "The recognizer's probability of the class; null: it does not know it, nor see it in real images."
+    ),
+    "seen": Column(TEXT, "The class that the recognizer holds for the likeliest; null: of this one it says nothing."),
+    "seen_probability": Column(PROBABILITY, "Its probability of that."),
+    "tests": Column(pl.List(CLASS_TEST), "What each test of the class says.", STRATEGIES),
+    "tests_applied": Column(COUNT, "How many of the tests could be applied.", STRATEGIES),
+    "tests_passed": Column(COUNT, "How many of them it passed.", STRATEGIES),
+    "nearest_real": Column(TEXT, "The real image that it is most like, to the embedder: its path in the source."),
+    "nearest_similarity": Column(PROBABILITY, "Cosine of the two embeddings."),
+    "nearest_bits": Column(COUNT, "Bits by which the two perceptual hashes differ."),
+}
+
+_PICTURE: Final = {
+    name: column._replace(required=STRATEGIES if column.required else ())
+    for name, column in {**DRAWN, **MEASURED}.items()
+    if name != "faces"
+}
+
+IMAGENET: Final[dict[str, Column]] = {
+    **KEY,
+    **_PICTURE,
+    **PAIRED,
+    **OF_CLASS,
+    "source_image": Column(IMAGE, "The real image that it is paired with, where it may be passed on."),
+    "source_image_sha256": Column(TEXT, "SHA-256 of its bytes, where it is there."),
+    "split": Column(TEXT, "train, validation or test: that of the real image.", STRATEGIES),
+}
+
+IMAGENET_REJECTED: Final[dict[str, Column]] = {
+    **{
+        name: column._replace(required=())
+        for name, column in IMAGENET.items()
+        if name not in ("image", "source_image", "source_image_sha256", "split")
+    },
+    **{
+        name: column
+        for name, column in {**KEY, **PAIRED}.items()
+        if name in ("key", "wnid", "label", "strategy", "source")
+    },
+    "generator": _PICTURE["generator"],
+    "plan": _PICTURE["plan"],
+    "fingerprint": _PICTURE["fingerprint"],
+    "reasons": Column(pl.List(TEXT), "Why the image was rejected, as codes.", STRATEGIES),
+    "duplicate_of": Column(TEXT, "The key of the image that it repeats."),
+}
+
+
 def schema(columns: dict[str, Column]) -> pl.Schema:
     """The polars schema of a table."""
     return pl.Schema({name: column.dtype for name, column in columns.items()})

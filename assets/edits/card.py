@@ -99,6 +99,7 @@ CARD: Final = CardText(
         "models do.",
     ),
     origin="kind",
+    order=("kind", "editor"),
     label_columns={"operation": ("add", "remove", "change"), "kind": KINDS},
     measures=("leak",),
     strips=("base", "turns"),

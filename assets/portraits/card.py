@@ -95,6 +95,7 @@ CARD: Final = CardText(
     asked="ekman",
     seen="emotion_seen",
     group="prompt_id",
+    order=("generator", "emotion"),
     label_columns={"ekman": EMOTIONS, "emotion_seen": EMOTIONS},
     measures=("sharpness", "brightness", "contrast", "colourfulness", "entropy", "intensity", "quality"),
     boards=(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import polars as pl
+
 from corpusmith.curate.balance import ORIGINS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
@@ -117,6 +119,7 @@ CARD: Final = CardText(
     labels=EMOTIONS,
     label_columns={"target": EMOTIONS},
     origins=ORIGINS,
+    order=(pl.col("plan").str.json_path_match("$.source"), "origin", "emotion"),  # a dump comes in as a whole
     stages=STAGES,
     columns={name: column.sentence for name, column in {**REJECTED, **RELEASE}.items()} | SCORES,
     reasons=REASONS,

@@ -1,0 +1,80 @@
+"""Make published images anew from what they say of themselves, to compare with what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+import pyarrow as pa
+
+from assets.imagenet import classes, finetuned, makers
+from assets.imagenet import sources as reading
+from assets.imagenet.ways import ways
+from assets.resources import Workshop
+from assets.samples import make
+from corpusmith.errors import UserError
+from corpusmith.work.plan import keys
+
+
+SEEN = ("recognized", "seen", "seen_probability")
+
+
+def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """A function from release rows of one fingerprint to the same rows made anew: key, image, its digest, its seed, and
+    what the recognizer sees in the published image.
+
+    An image is drawn in a batch of the recorded shape; a real image that it is drawn from is the release's own, or that
+    of the source here. Raises UserError when a row was made by another model or version than is here, or from a real
+    image that is not.
+    """
+    settings = workshop.settings.imagenet
+    learned = pl.LazyFrame()
+    if settings.finetuned.base is not None:
+        learned = finetuned.finetuned(reading.sources(workshop), workshop)
+    adapted = finetuned.entry(learned, workshop)
+    here = {maker.fingerprint: maker for maker in (makers.drawer(way, adapted) for way in ways(settings))}
+    names = tuple(classes.asked_for(settings)["name"])
+
+    def remake(rows: pl.DataFrame) -> pl.DataFrame:
+        maker = _of(rows["fingerprint"][0], here)
+        inputs = pl.DataFrame([dict(row) for row in rows["plan"].str.json_decode(infer_schema_length=None)])
+        anew = inputs.with_columns(keys(inputs, maker.fingerprint, maker.inputs), rows["batch"])
+        if "before" in inputs.columns:
+            anew = anew.with_columns(image_before=_real(rows, workshop))
+        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.remake(_batch(anew))])))
+        asked = rows.with_columns(asked="label")
+        read = make(asked, makers.recognizer(settings.curated.recognizer, names))
+        seen = read.select(pl.when(rows["recognized"].is_not_null()).then(pl.col(SEEN)))
+        return pl.concat([anew.select("key"), drawn.select("image", "image_sha256", "seed"), seen], how="horizontal")
+
+    return remake
+
+
+def _real(rows: pl.DataFrame, workshop: Workshop) -> pl.Series:
+    """The real image of each row."""
+    wanted = rows.select("source_sha256", mine="source_image")
+    here = reading.sources(workshop).filter(pl.col("image_sha256").is_in(wanted["source_sha256"].implode()))
+    theirs = here.select(source_sha256="image_sha256", theirs="image").collect().unique("source_sha256")
+    found = wanted.join(theirs, on="source_sha256", how="left", maintain_order="left")
+    image = found.select(pl.coalesce("mine", "theirs").alias("image_before"))["image_before"]
+    if lacking := image.struct.field("bytes").is_null().sum():
+        raise UserError(
+            f"{lacking} of {rows.height} images were made from photographs that the release does not hold: name where "
+            "they are with --source"
+        )
+    return image
+
+
+def _of(fingerprint: str, here: dict[str, makers.Drawer]) -> makers.Drawer:
+    if fingerprint not in here:
+        raise UserError(
+            f"these rows were made by {fingerprint}; here are {', '.join(here)}: "
+            "use the profile and the version of corpusmith that the manifest names"
+        )
+    return here[fingerprint]
+
+
+def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in table.schema]
+    return table.cast(pa.schema(narrow)).combine_chunks().to_batches()[0]
