@@ -42,7 +42,8 @@ def inputs(corpus: Corpus, workshop: Workshop) -> str:
     decides = {
         "settings": shared(workshop.settings, corpus.name),
         "sources": [(source.name, source.sha256) for source in corpus.sources(workshop)],
-        "makers": sorted(corpus.makers(workshop)),
+        # a model that the build itself adapts is decided by what it is made from, and not there before the first one
+        "makers": sorted(name for name, made in corpus.makers(workshop).items() if not made.get("adapter")),
         "inputs": dict(corpus.inputs(workshop)),
         "taken_down": tombstones.digest(workshop.home, corpus.name),
         "code": code(corpus.graph),

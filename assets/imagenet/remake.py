@@ -15,7 +15,6 @@ from assets.samples import make
 from corpusmith.errors import UserError
 from corpusmith.work.plan import keys
 
-
 SEEN = ("recognized", "seen", "seen_probability")
 
 

@@ -59,7 +59,7 @@ def test_every_address_is_a_setting_of_this_machine(corpus):
             if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
                 yield from named(field.annotation, (*path, name))
 
-    addresses = {path for path in named(corpus.settings) if path[-1] in ("servers", "source")}
+    addresses = {path for path in named(corpus.settings) if path[-1] in ("servers", "source", "by_class", "sets")}
     assert addresses == set(corpus.settings.marked("here"))
 
 

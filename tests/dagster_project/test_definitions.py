@@ -41,6 +41,7 @@ def test_every_expectation_is_a_blocking_check(workshop):
         "reddit": 33,
         "portraits": 38,
         "edits": 26,
+        "imagenet": 34,
     }
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
 

@@ -1,17 +1,18 @@
 """Two versions of a corpus of one's own, what lies between them, and back: no row is made twice on the way."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from project import Project
-from typer.testing import CliRunner
 
 from corpusmith.release import changelog, manifest, shelf
 from corpusmith.release.diff import diff
@@ -30,6 +31,20 @@ words:
 """
 
 
+def called_with(*arguments: object) -> tuple[int, str, str]:
+    """The exit code of a command that runs in this process, and what it wrote to standard output and error.
+
+    Its streams stay open when it has ended, unlike CliRunner's: libraries keep them.
+    """
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as told:
+        try:
+            app([*map(str, arguments)])
+            ended = 0
+        except SystemExit as left:
+            ended = int(left.code or 0)
+    return ended, said.getvalue(), told.getvalue()
+
+
 class Words:
     """A folder of one's own with the corpus of words; its commands run in this process."""
 
@@ -41,14 +56,14 @@ class Words:
         return self.folder / "params.yaml"
 
     def run(self, *arguments: object, code: int = 0) -> str:
-        ran = CliRunner().invoke(app, [*map(str, arguments)])
-        assert ran.exit_code == code, ran.output
-        return " ".join(ran.output.split())
+        ended, said, told = called_with(*arguments)
+        assert ended == code, said + told
+        return " ".join((said + told).split())
 
     def json(self, *arguments: object) -> dict:
-        ran = CliRunner().invoke(app, [*map(str, arguments), "--json"])
-        assert ran.exit_code == 0, ran.output
-        return json.loads(ran.stdout)
+        ended, said, told = called_with(*arguments, "--json")
+        assert ended == 0, said + told
+        return json.loads(said)
 
     def set(self, before: str, after: str) -> None:
         text = self.params.read_text()

@@ -116,7 +116,7 @@ def test_the_card_ranks_generators_and_names_house_models(given: Release, folder
 def test_the_report_shows_a_contact_sheet_leaderboards_and_what_was_rejected(given: Release, folder: Path) -> None:
     page = (folder / "report" / "index.html").read_text()
     assert len(page) < 5_000_000
-    for section in ("balance", "sheet", "flow", "rejected", "spreads", "generator", "perceiver", "confusions"):
+    for section in ("balance", "sheet", "flow", "rejected", "spreads", "generators", "perceivers", "confusions"):
         assert f'<section id="{section}">' in page
     assert 'id="examples"' not in page
     sheet = page.split('id="sheet"')[1].split("</section>")[0]
