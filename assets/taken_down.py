@@ -65,6 +65,7 @@ def look(
     already = frozenset(keys) & taken
     _check_known(frozenset(keys) - takedown.here(tables, keys) - already, corpus, home)
     named = frozenset(keys) | takedown.named(tables, sources, authors, images)
+    named |= takedown.content_of(tables, sources, corpus.lineage)
     rows = takedown.closure(tables, named, corpus.lineage)
     alone = named.difference(taken, rows["key"])
     going = Going(rows, named, already, alone, manifest.read(release).version if is_there else "", ())

@@ -19,17 +19,20 @@ from pydantic_core import ErrorDetails
 from corpusmith import yaml_file
 from corpusmith.errors import SettingsError
 
+Listed = TypeVar("Listed")
 
-def _distinct(names: list[str]) -> list[str]:
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+
+def distinct(values: list[Listed]) -> list[Listed]:
+    """The values of a list. Raises ValueError where one stands in it twice."""
+    if repeated := sorted({str(value) for value in values if values.count(value) > 1}):
         raise ValueError(f"{', '.join(repeated)} is named more than once")
-    return names
+    return values
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(distinct)]
 
 Value = TypeVar("Value")
 Here = Annotated[Value, "here"]

@@ -250,7 +250,9 @@ def pull(
 def export(
     corpus: Name,
     to: Annotated[Path, typer.Option("--to", help="An empty or new folder.")],
-    layout: Annotated[str | None, typer.Option("--format", help="The layout; of edits: diffseg.")] = None,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="The layout; of edits: diffseg, of imagenet: imagefolder.")
+    ] = None,
     tar: Annotated[
         bool, typer.Option("--tar", help="Tar shards, as WebDataset reads them, instead of folders.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import Final
 from assets.imagenet import scores as scoring
 from assets.imagenet.settings import ImageNet
 from assets.imagenet.training import ALL, BOTH, GENERATED, REAL
+from assets.imagenet.ways import strategies
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import scores
@@ -187,8 +188,8 @@ def card(settings: ImageNet, classes: Sequence[str], every: Sequence[str]) -> Ca
         CARD,
         boards=tuple(_with_curves(board, settings) for board in CARD.boards),
         labels=tuple(classes),
-        origins=tuple(settings.strategies),
-        label_columns={"label": tuple(every), "strategy": tuple(settings.strategies)},
+        origins=tuple(strategies(settings)),
+        label_columns={"label": tuple(every), "strategy": tuple(strategies(settings))},
         seen=CARD.seen if few else None,
         asked=CARD.asked if few else "",
     )

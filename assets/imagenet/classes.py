@@ -76,6 +76,13 @@ def templates(setting: Setting) -> tuple[str, ...]:
     return tuple(own)
 
 
+def check_names(names: Mapping[str, str]) -> None:
+    """Raises SettingsError for a name of what is no wnid of the 1,000."""
+    there = set(table()["wnid"])
+    if unknown := [wnid for wnid in names if wnid not in there]:
+        raise SettingsError("imagenet.names: " + "; ".join(_no_wnid(word) for word in unknown[:SHOWN]))
+
+
 def descriptions(path: Path, classes: pl.DataFrame) -> dict[str, list[str]]:
     """The sentences of each class, by its name, from JSON of such by what that file calls it (CuPL's form).
 

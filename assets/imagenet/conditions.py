@@ -12,7 +12,7 @@ import polars as pl
 from assets.imagenet import makers
 from assets.imagenet.images import seen
 from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import FROM_IMAGE, PLAIN, ways
+from assets.imagenet.ways import FROM_IMAGE, PLAIN, strategies, ways
 from corpusmith.errors import SettingsError
 from corpusmith.work.draws import Seeds, below
 from corpusmith.work.produce import Make
@@ -58,7 +58,7 @@ def conditions(
         "image": _silent(called).with_columns(prompt=pl.lit(None, pl.String)),
     }
     texts["image_label"] = texts["template"]
-    if "caption" in settings.strategies:
+    if "caption" in strategies(settings):
         _check_captions(known.hstack(texts["caption"].select("prompt")))
     parts = [
         known.hstack(texts[way["strategy"]]).select(
@@ -78,7 +78,7 @@ def conditions(
 def captioned(sources: pl.LazyFrame, settings: ImageNet, make: Make) -> pl.LazyFrame:
     """The real images, with a caption by the captioner, where one is named, of those that have none."""
     name = settings.captions.captioner
-    if name is None or "caption" not in settings.strategies:
+    if name is None or "caption" not in strategies(settings):
         return sources
     lacking = sources.filter(pl.col("caption").is_null(), pl.col("image_sha256").is_not_null())
     said = seen(lacking.with_columns(key="source"), makers.captioner(name, settings.servers), make)

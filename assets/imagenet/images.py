@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 import polars as pl
 
@@ -12,8 +11,6 @@ from assets.imagenet.ways import FINETUNED, FROM_IMAGE, WAY, Way
 from corpusmith.errors import PlanError
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Make, Maker, with_failed
-
-STATED: Final = ("steps", "guidance", "strength")
 
 
 def blocks(classes: pl.DataFrame, block: int) -> dict[str, list[str]]:
@@ -48,12 +45,15 @@ def _drawn(asked: pl.LazyFrame, sources: pl.LazyFrame, maker: Drawer, ways: Sequ
     made = with_failed(make(plan, maker), plan, maker).drop("image_before", strict=False)
     provenance = maker.provenance
     stated = {**provenance, "strength": provenance["arguments"].get("strength")}
+    led = (pl.col("strategy") != "image") | (maker.role == "variation")  # by a guidance
     scheduler = (provenance["scheduler"] or {}).get("name")  # null: the one that the model came with
     return made.with_columns(
         finetuned=pl.col("generator") == FINETUNED,
         model=pl.lit(provenance["model"]),
         revision=pl.lit(provenance["revision"]),
-        **{name: pl.lit(stated[name], pl.Int32 if name == "steps" else pl.Float32) for name in STATED},
+        steps=pl.lit(stated["steps"], pl.Int32),
+        guidance=pl.when(led).then(pl.lit(stated["guidance"], pl.Float32)),
+        strength=pl.lit(stated["strength"], pl.Float32),
         scheduler=pl.lit(scheduler, pl.String),
         plan=canonical(maker.inputs),
         fingerprint=pl.lit(maker.fingerprint),

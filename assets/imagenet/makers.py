@@ -9,7 +9,7 @@ from typing import Final
 from assets.imagenet import ways
 from assets.imagenet.settings import ImageNet
 from assets.imagenet.ways import Way
-from corpusmith.errors import ModelError
+from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry
 from corpusmith.models.images import Generator
@@ -108,6 +108,11 @@ def _at(entry: Entry, way: Way) -> Entry:
         arguments[TRUE_GUIDANCE] = said.pop("guidance")
     if way["strength"] is not None and entry.role == "image_to_image":
         arguments["strength"] = way["strength"]
+        if (steps := said.get("steps") or entry.steps) and int(way["strength"] * steps) < 1:
+            raise SettingsError(
+                f"imagenet.grid: of {steps} steps of {entry.name} a strength of {way['strength']:g} leaves none: "
+                f"expected {1 / steps:g} at the least"
+            )
     return entry.model_copy(update={**said, "arguments": arguments})
 
 

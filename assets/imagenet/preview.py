@@ -36,7 +36,7 @@ def preview(workshop: Workshop, rows: int) -> pl.DataFrame:
             "image",
             origin="strategy",
             label="name",
-            text="prompt",
+            text=pl.col("prompt").fill_null("(no text)"),
         )
         .collect()
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from assets.imagenet import classes, finetuned, makers
 from assets.imagenet import sources as reading
-from assets.imagenet.ways import ways
+from assets.imagenet.ways import FINETUNED, ways
 from assets.resources import Workshop
 from assets.samples import make
 from corpusmith.errors import UserError
@@ -27,14 +27,21 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
     image that is not.
     """
     settings = workshop.settings.imagenet
-    learned = pl.LazyFrame()
-    if settings.finetuned.base is not None:
+    plain = [way for way in ways(settings) if way["generator"] != FINETUNED]
+    here = {maker.fingerprint: maker for maker in (makers.drawer(way, None) for way in plain)}
+
+    def adapted() -> dict[str, makers.Drawer]:
+        """The adapted generator, which is trained anew where this home has not done it yet."""
         learned = finetuned.finetuned(reading.sources(workshop), workshop)
-    adapted = finetuned.entry(learned, workshop)
-    here = {maker.fingerprint: maker for maker in (makers.drawer(way, adapted) for way in ways(settings))}
+        entry = finetuned.entry(learned, workshop)
+        own = [way for way in ways(settings) if way["generator"] == FINETUNED]
+        return {maker.fingerprint: maker for maker in (makers.drawer(way, entry) for way in own)}
+
     names = tuple(classes.asked_for(settings)["name"])
 
     def remake(rows: pl.DataFrame) -> pl.DataFrame:
+        if rows["fingerprint"][0] not in here and settings.finetuned.base is not None:
+            here.update(adapted())
         maker = _of(rows["fingerprint"][0], here)
         inputs = pl.DataFrame([dict(row) for row in rows["plan"].str.json_decode(infer_schema_length=None)])
         anew = inputs.with_columns(keys(inputs, maker.fingerprint, maker.inputs), rows["batch"])

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table
+from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table, distinct
 
 Strategy = Literal["label", "template", "caption", "image", "image_label"]
 Text = Literal["label", "template", "caption"]
 Number = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
+Words = Annotated[str, Field(pattern=r"\S")]
+
+
+def _a_choice(said: list[str] | str) -> list[str] | str:
+    if isinstance(said, str) and said not in CHOICES:
+        raise ValueError(f"expected one of {', '.join(CHOICES)}, or a list of wnids such as [n07747607]")
+    return said if isinstance(said, str) else distinct(said)
+
+
+CHOICES = ("all", "hundred", "drawn")
+Classes = Annotated[str | list[str], AfterValidator(_a_choice)]
 
 
 class Drawn(Table):
@@ -42,16 +53,16 @@ class Generators(Table):
 class Grid(Table):
     """Settings of generators that are tried one by one, each with every image; empty: as the catalog has it."""
 
-    guidance: list[Annotated[float, Field(ge=0)]]
-    steps: list[Count]
-    strength: list[Annotated[float, Field(gt=0, le=1)]]
+    guidance: Annotated[list[Annotated[float, Field(ge=0)]], AfterValidator(distinct)]
+    steps: Annotated[list[Count], AfterValidator(distinct)]
+    strength: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(distinct)]
 
 
 class Finetuned(Table):
     """A text-to-image model adapted to the real train split, and the strategies that it draws too; null: none is."""
 
     base: Model[str | None]
-    strategies: list[Text]
+    strategies: Annotated[list[Text], AfterValidator(distinct)]
     rank: Count
     steps: Count
     batch_rows: Count
@@ -108,21 +119,22 @@ class ShiftScores(Table):
 class ImageNet(CorpusSettings):
     """The corpus of generated images of ImageNet's classes.
 
-    classes: null: all that the source has; without one those that are drawn. block: so many of the 1,000 classes are a
-    partition. names: what prompts call a class, by wnid, where that is not its own name. photographs: does a release
-    hold the photographs that its images are paired with?
+    strategies: null: all for which there is something, a real image or a caption. classes: null: all that the source
+    has; without one those that are drawn. block: so many of the 1,000 classes are a partition. names: what prompts
+    call a class, by wnid, where that is not its own name. photographs: does a release hold the photographs that its
+    images are paired with?
     """
 
     source: Here[list[str]]
-    classes: Literal["all", "hundred", "drawn"] | Names | None
+    classes: Classes | None
     block: Count
     drawn: Drawn
     max_edge: Annotated[int, Field(ge=32)]
     of_each_class: Number
     splits: Splits
-    strategies: Annotated[list[Strategy], Field(min_length=1)]
-    names: dict[str, str]
-    templates: Literal["clip"] | Names
+    strategies: Annotated[list[Strategy], Field(min_length=1), AfterValidator(distinct)] | None
+    names: dict[str, Words]
+    templates: str | Names
     captions: Captions
     servers: Here[dict[str, str]]
     generators: Generators

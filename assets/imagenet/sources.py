@@ -14,15 +14,19 @@ import pyarrow as pa
 from assets.imagenet import classes, images, makers
 from assets.imagenet.photographs import Found, once, photographs, with_splits
 from assets.imagenet.settings import ImageNet
+from assets.imagenet.ways import FROM_IMAGE, strategies
 from assets.resources import Workshop
 from corpusmith.drawings import objects
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest.photographs import KEPT, Photographs, kept
+from corpusmith.models import classifiers
 from corpusmith.models.diffusion import runs_on
 from corpusmith.models.images import PipelineMaker
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.preflight import preflight
+from corpusmith.release import tombstones
 from corpusmith.release.inputs import Source
+from corpusmith.release.takedown import sha256_of
 from corpusmith.work.plan import canonical, fingerprint, seeds
 from corpusmith.work.produce import Maker, with_failed
 
@@ -86,6 +90,8 @@ def ready(workshop: Workshop) -> None:
     """What would stop the work later is found before it begins. Raises ModelError, SettingsError and SourceError."""
     settings = workshop.settings.imagenet
     classes.templates(settings.templates)
+    classes.check_names(settings.names)
+    check_rules(settings)
     sentences(workshop)
     plan(workshop)
     test_sets(workshop)
@@ -94,6 +100,24 @@ def ready(workshop: Workshop) -> None:
             maker.ready()
         if isinstance(maker, PipelineMaker):
             preflight(maker.entry, runs_on(maker.entry)[0])
+
+
+def check_rules(settings: ImageNet) -> None:
+    """Raises SettingsError for settings that cannot be met together, and ModelError for an unknown network."""
+    from_image = [strategy for strategy in strategies(settings) if strategy in FROM_IMAGE]
+    if kind_of(settings) == "none" and from_image:
+        raise SettingsError(
+            f"imagenet.strategies: {' and '.join(from_image)} are drawn from real images, and there are none: name a "
+            "source, or leave them out"
+        )
+    tests = 2 + len(settings.curated.embedders)
+    if settings.curated.agree > tests:
+        raise SettingsError(
+            f"imagenet.curated.agree is {settings.curated.agree}, and there are {tests} tests of a class: the "
+            "recognizer, the text, and the real images by each embedder"
+        )
+    for network in settings.scores.networks:
+        classifiers.revision(network)
 
 
 def classes_of(workshop: Workshop) -> pl.DataFrame:
@@ -115,8 +139,12 @@ def sources(workshop: Workshop) -> pl.LazyFrame:
     if maker is None:
         return _typed(planned.with_columns(kind=pl.lit("none")))
     made = with_failed(workshop.make(planned, maker), planned, maker)
+    taken = tombstones.everywhere(workshop.home)
+    gone = [source for source in plan(workshop)["source"] if sha256_of(source) in taken] if taken else []
     return _typed(
-        made.with_columns(
+        made.filter(
+            ~pl.col("source").is_in(gone), ~pl.col("image_sha256").is_in(list(taken)).fill_null(False)
+        ).with_columns(
             kind=pl.lit(kind_of(settings)),
             licence=pl.lit(maker.provenance.get("licence"), pl.String),
             source_plan=canonical(maker.inputs),

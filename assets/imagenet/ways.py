@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from assets.imagenet.settings import Grid, ImageNet
+from corpusmith.models import catalog
 
 Way = Mapping[str, Any]
 
@@ -23,10 +24,20 @@ WAY: Final = ("strategy", "generator", "guidance", "steps", "strength")
 
 def ways(settings: ImageNet) -> Iterator[dict[str, Any]]:
     """Each way of the settings, as WAY names it."""
-    for strategy in settings.strategies:
-        drawn_by = generators(strategy, settings)
-        for generator, *point in itertools.product(drawn_by, *_grid(settings.grid, strategy in FROM_IMAGE)):
-            yield dict(zip(WAY, (strategy, generator, *point), strict=True))
+    for strategy in strategies(settings):
+        for generator in generators(strategy, settings):
+            for point in itertools.product(*_grid(settings.grid, strategy, generator)):
+                yield dict(zip(WAY, (strategy, generator, *point), strict=True))
+
+
+def strategies(settings: ImageNet) -> list[str]:
+    """The strategies of the settings; without a word those for which there is something to draw from."""
+    if settings.strategies is not None:
+        return list(settings.strategies)
+    listed = bool(settings.of_each_class and not settings.source)
+    said = settings.captions.by_class or (settings.captions.captioner and settings.source)
+    drawn = not (settings.source or listed)
+    return ["label", "template", *(["caption"] if said or drawn else []), *([] if listed else FROM_IMAGE)]
 
 
 def generators(strategy: str, settings: ImageNet) -> list[str]:
@@ -37,8 +48,12 @@ def generators(strategy: str, settings: ImageNet) -> list[str]:
     return [*settings.generators.text, *([FINETUNED] if adapted else [])]
 
 
-def _grid(grid: Grid, from_image: bool) -> Iterator[Sequence[float | int | None]]:
-    """The values of each axis; one that is not tried, or is none of the strategy's, has null alone."""
-    yield grid.guidance or (None,)
+def _grid(grid: Grid, strategy: str, generator: str) -> Iterator[Sequence[float | int | None]]:
+    """The values of each axis; one that is not tried, or that the way knows nothing of, has null alone.
+
+    An image alone leads by no text, and a variation model goes as far as it goes.
+    """
+    varies = generator != FINETUNED and catalog.entry(generator).role == "variation"
+    yield (grid.guidance if strategy != "image" or varies else None) or (None,)
     yield grid.steps or (None,)
-    yield (grid.strength if from_image else None) or (None,)
+    yield (grid.strength if strategy in FROM_IMAGE and not varies else None) or (None,)

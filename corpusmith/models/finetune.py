@@ -6,6 +6,7 @@ import hashlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -151,7 +152,8 @@ class Finetuner(PipelineMaker):
             _prepared(table, family, self.entry, folder / name)
             for name, table in (("train", self.examples.train), ("held-out", self.examples.held_out))
         )
-        adapter, losses = _trained(family, train, held_out, self.recipe, seed, folder / "training.pt")
+        with _one_thread():
+            adapter, losses = _trained(family, train, held_out, self.recipe, seed, folder / "training.pt")
         made_on = machine(loaded.device).sentence(loaded.dtype)
         return {"adapter": adapter, "losses": losses, "seed": seed, "made_on": made_on}
 
@@ -335,6 +337,19 @@ def _stored(file: Path, ranks: Any, parts: Iterator[Any]) -> Any:
             assert array is not None
             array.flush()
     return np.load(file, mmap_mode="r")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a CPU sums depend on how many threads share them: by one the same weights come out on any number of cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _trained(

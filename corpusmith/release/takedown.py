@@ -14,6 +14,8 @@ from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, parquet, shelf, tombstones
 from corpusmith.release.plain import shown
 
+SHA256_HEX: Final = 64  # digits of a digest, of which a key has half
+
 KEY: Final = "key"
 OWN_DIGEST: Final = "image_sha256"
 DIGEST: Final = "_sha256"
@@ -138,6 +140,17 @@ def quoted(texts: pl.Series) -> list[str]:
     """Texts as they stand in a plan, which is JSON: with quotation marks, so that none is found within another."""
     said = texts.rename("text").to_frame().select(pl.struct("text").struct.json_encode()).to_series()
     return said.str.strip_prefix('{"text":').str.head(-1).to_list()
+
+
+def content_of(tables: Sequence[pl.LazyFrame], sources: Sequence[str], lineage: Lineage) -> frozenset[str]:
+    """The SHA-256 digests of the sources of these ids, as the rows that were made from them say."""
+    found: set[str] = set()
+    for table in tables if sources else ():
+        there = [name for name in lineage.parents if name in table.collect_schema()]
+        of_it = pl.any_horizontal(pl.lit(False), *(pl.col(name).is_in(list(sources)) for name in there))
+        rows = table.filter(of_it).select(there).collect()
+        found |= {value for name in there for value in rows[name] if value and len(value) == SHA256_HEX}
+    return frozenset(found)
 
 
 def named(

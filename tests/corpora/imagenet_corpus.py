@@ -35,6 +35,7 @@ class Painter:
         self.from_image = way["strategy"] in ("image", "image_label")
         self.inputs = ("prompt", "before") if self.from_image else ("prompt", "source")
         self.carried = ("image_before", "source") if self.from_image else ()
+        self.role = "image_to_image" if self.from_image else "text_to_image"
         self.name = f"painter-{way['generator'].replace('/', '-')}"
         settings = {name: way[name] for name in ("guidance", "steps", "strength")}
         self.fingerprint = fingerprint("painter", way["generator"], "1", settings)

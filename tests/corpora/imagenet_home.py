@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from assets.imagenet.settings import Captions, Drawn, ImageNet, ShiftScores
+from assets.imagenet.settings import Captions, Drawn
+from assets.registry import load
 from assets.resources import Workshop
-from corpusmith.settings import Settings, Splits, Work, model_of
+from corpusmith.settings import Splits
 
 
 def workshop(
@@ -26,6 +27,7 @@ def workshop(
     by_class: str | None = None,
     max_edge: int = 64,
 ) -> Workshop:
+    base = load(profile="house")
     said: dict[str, Any] = {
         "source": [str(one) for one in source],
         "classes": classes,
@@ -36,12 +38,11 @@ def workshop(
         "splits": Splits(validation=shares, test=shares),
         "captions": Captions(by_class=by_class, captioner=None),
         "block": 250,
-        "scores": ShiftScores.model_construct(drawn=of_set, sets=sets or {}),
+        "scores": base.imagenet.scores.model_copy(update={"drawn": of_set, "sets": sets or {}}),
     }
-    table = model_of({"imagenet": ImageNet})
-    work = Work(max_failure_rate=1.0, corpora=[])
-    settings: Settings = table.model_construct(work=work, imagenet=ImageNet.model_construct(**said))
-    return Workshop(home, settings)
+    work = base.work.model_copy(update={"max_failure_rate": 1.0})
+    imagenet = base.imagenet.model_copy(update=said)
+    return Workshop(home, base.model_copy(update={"work": work, "imagenet": imagenet}))
 
 
 def photograph(path: Path, number: int = 0, mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> Path:
