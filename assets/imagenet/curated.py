@@ -110,8 +110,8 @@ def _looked(images: pl.LazyFrame, recognizer: Recognizer, make: Make, settings: 
 def _unseen_in_real(real: Looked, rules: Curated) -> list[str]:
     """The classes that the recognizer does not see in their real images either: of those it can say nothing."""
     seen_as = pl.col("seen") == pl.col("name")
-    agreement = real.rows.drop_nulls("seen").group_by("name").agg(share=seen_as.mean())
-    return agreement.filter(pl.col("share") < rules.min_agreement)["name"].to_list()
+    shares = real.rows.drop_nulls("seen").group_by("name").agg(share=seen_as.mean())
+    return shares.filter(pl.col("share") < rules.min_agreement)["name"].to_list()
 
 
 def _without(looked: Looked, blind: list[str]) -> Looked:

@@ -56,7 +56,7 @@ kind: real, drawn, or none (a place in a class, without an image). image: PNG, R
 opened, and of none. source_plan and source_fingerprint: of who opened or drew it."""
 
 
-class Drawer:
+class ObjectDrawer:
     """Draws an object of the class ``name``, as the seed that the key gives wants it, with a sentence that says it."""
 
     name = "objects"
@@ -164,7 +164,7 @@ def kind_of(settings: ImageNet) -> str:
 
 def maker_of(settings: ImageNet) -> Maker | None:
     """Who opens or draws the images; None: there are none."""
-    return {"real": Photographs(settings.max_edge), "drawn": Drawer(), "none": None}[kind_of(settings)]
+    return {"real": Photographs(settings.max_edge), "drawn": ObjectDrawer(), "none": None}[kind_of(settings)]
 
 
 def plan(workshop: Workshop) -> pl.DataFrame:
