@@ -1,24 +1,20 @@
 """Two versions of a corpus of one's own, what lies between them, and back: no row is made twice on the way."""
 
-import io
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from project import Project
+from patched import STEPS
+from project import CORPORA, ROOT, Project
 
 from corpusmith.release import changelog, manifest, shelf
 from corpusmith.release.diff import diff
 from corpusmith.release.publish import hub, versions
-from dagster_project import evolve
-from dagster_project.cli import app
 
 TABLE = """
 words:
@@ -31,20 +27,6 @@ words:
 """
 
 
-def called_with(*arguments: object) -> tuple[int, str, str]:
-    """The exit code of a command that runs in this process, and what it wrote to standard output and error.
-
-    Its streams stay open when it has ended, unlike CliRunner's: libraries keep them.
-    """
-    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as told:
-        try:
-            app([*map(str, arguments)])
-            ended = 0
-        except SystemExit as left:
-            ended = int(left.code or 0)
-    return ended, said.getvalue(), told.getvalue()
-
-
 class Words:
     """A folder of one's own with the corpus of words; its commands run in this process."""
 
@@ -55,15 +37,25 @@ class Words:
     def params(self) -> Path:
         return self.folder / "params.yaml"
 
-    def run(self, *arguments: object, code: int = 0) -> str:
-        ended, said, told = called_with(*arguments)
-        assert ended == code, said + told
-        return " ".join((said + told).split())
+    def run(self, *arguments: object, code: int = 0, patched: str | None = None) -> str:
+        """What a command said; patched: a step at which it dies, or a file of settings that is the package's."""
+        ran = self._ran(*arguments, patched=patched)
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return " ".join((ran.stdout + ran.stderr).split())
 
     def json(self, *arguments: object) -> dict:
-        ended, said, told = called_with(*arguments, "--json")
-        assert ended == 0, said + told
-        return json.loads(said)
+        ran = self._ran(*arguments, "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return json.loads(ran.stdout)
+
+    def _ran(self, *arguments: object, patched: str | None = None) -> subprocess.CompletedProcess[str]:
+        ours = [str(Path(sys.executable).parent / "corpusmith")]
+        command = [sys.executable, str(CORPORA / "patched.py"), patched] if patched else ours
+        paths = os.pathsep.join([str(CORPORA), os.environ.get("PYTHONPATH", str(ROOT))])
+        return subprocess.run(
+            [*command, *map(str, arguments)],
+            capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths},
+        )  # fmt: skip
 
     def set(self, before: str, after: str) -> None:
         text = self.params.read_text()
@@ -189,40 +181,17 @@ def test_a_version_that_does_not_come_from_the_file_is_refused(words: Words) -> 
 
 def test_settings_of_the_package_are_not_written(words: Words, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shipped = words.params.read_bytes()
-    monkeypatch.setattr("corpusmith.settings.default_path", lambda: words.params)
-    monkeypatch.setattr("dagster_project.evolve.default_path", lambda: words.params)
     monkeypatch.chdir(tmp_path)
-    said = words.run("release", "words", "--bump", "minor", "--home", words.folder, "--set", "words.count=31")
+    more = ("--home", words.folder, "--set", "words.count=31")
+    said = words.run("release", "words", "--bump", "minor", *more, patched=str(words.params))
     assert "the settings are the package's own and were not written" in said
     assert words.params.read_bytes() == shipped
 
 
-def second(original: Callable[..., Any], die: Callable[..., Any]) -> Callable[..., Any]:
-    """Does what it should the first time, and dies the second."""
-    calls = iter([original, die])
-    return lambda *arguments: next(calls)(*arguments)
-
-
-STEPS: dict[str, Callable[[pytest.MonkeyPatch, Callable[..., Any]], None]] = {
-    "in the changelog": lambda patch, die: patch.setattr(shelf, "_link", die),
-    "before the settings": lambda patch, die: patch.setattr(evolve, "write_version", die),
-    "before the shelf": lambda patch, die: patch.setattr(shelf, "put", die),
-    "on the shelf": lambda patch, die: patch.setattr(shelf, "_link", second(shelf._link, die)),
-    "before the shelf's changelog": lambda patch, die: patch.setattr(shelf, "settle", second(shelf.settle, die)),
-}
-
-
 @pytest.mark.parametrize("step", STEPS)
-def test_a_release_that_was_killed_is_completed_by_the_same_command(
-    words: Words, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_a_release_that_was_killed_is_completed_by_the_same_command(words: Words, step: str) -> None:
     words.set("count: 30", "count: 31")
-    with monkeypatch.context() as patch:
-        STEPS[step](patch, die)
-        words.run("release", "words", "--bump", "minor", code=130)
+    words.run("release", "words", "--bump", "minor", code=130, patched=step)
     for version in shelf.versions(words.folder, "words"):
         manifest.check(words.folder / "versions/words" / version)
     words.json("release", "words", "--bump", "minor")
