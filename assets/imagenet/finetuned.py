@@ -10,20 +10,26 @@ import polars as pl
 from assets.imagenet import makers
 from assets.imagenet.makers import Drawer
 from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import Way
+from assets.imagenet.ways import FINETUNED, Way, ways
 from assets.resources import Workshop
 from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry
-from corpusmith.models.finetune import FINETUNED, Examples, Finetuner, Recipe, adapted
+from corpusmith.models.finetune import FINETUNED as TUNED
+from corpusmith.models.finetune import Examples, Finetuner, Recipe, adapted
 
 
 def finetuned(sources: pl.LazyFrame, workshop: Workshop) -> pl.LazyFrame:
-    """One row, FINETUNED with its key, of the adapter that the settings ask for; none where they ask for none."""
+    """One row, TUNED with its key, of the adapter that the settings ask for; none where they ask for none."""
     tuner = tuner_of(sources, workshop)
     if tuner is None:
-        return pl.LazyFrame(schema=pl.Schema({"key": pl.String, **pl.Schema(FINETUNED)}))
+        return pl.LazyFrame(schema=pl.Schema({"key": pl.String, **pl.Schema(TUNED)}))
     return workshop.make(pl.LazyFrame({"examples": [tuner.examples.digest]}), tuner)
+
+
+def is_wanted(settings: ImageNet) -> bool:
+    """Whether some way of drawing asks for the adapted model."""
+    return any(way["generator"] == FINETUNED for way in ways(settings))
 
 
 def tuner_of(sources: pl.LazyFrame, workshop: Workshop) -> Finetuner | None:
@@ -32,7 +38,7 @@ def tuner_of(sources: pl.LazyFrame, workshop: Workshop) -> Finetuner | None:
     Raises SettingsError where there is nothing to learn, or no validation split to measure it on.
     """
     settings = workshop.settings.imagenet
-    if settings.finetuned.base is None:
+    if not is_wanted(settings):
         return None
     called = pl.col("wnid").replace_strict(settings.names, default=pl.col("name"))
     there = sources.filter(pl.col("image_sha256").is_not_null())
@@ -78,7 +84,7 @@ def entry(table: pl.LazyFrame, workshop: Workshop) -> Entry | None:
     Raises ModelError: it is asked for, and its training failed.
     """
     settings = workshop.settings.imagenet
-    if settings.finetuned.base is None:
+    if not is_wanted(settings):
         return None
     adapters = table.select("adapter").collect()["adapter"].to_list()
     if not adapters:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from imagenet_corpus import settings
 
-from assets.imagenet import classes, makers, sources
+from assets.imagenet import classes, finetuned, makers, sources
 from assets.imagenet.ways import strategies, ways
 from assets.resources import Workshop
 from corpusmith.errors import SettingsError
@@ -59,6 +59,12 @@ def test_an_image_alone_is_led_by_no_guidance_so_it_is_not_tried_there():
     tried = list(ways(settings("imagenet.grid.guidance=[2.0, 7.5]").imagenet))
     assert [way["guidance"] for way in tried if way["strategy"] == "image"] == [None]
     assert [way["guidance"] for way in tried if way["strategy"] == "image_label"] == [2.0, 7.5]
+
+
+def test_a_model_is_adapted_only_where_some_way_asks_for_it():
+    assert finetuned.is_wanted(settings("imagenet.finetuned.base=house/velocity").imagenet)
+    unasked = settings("imagenet.finetuned.base=house/velocity", "imagenet.strategies=[image]")
+    assert not finetuned.is_wanted(unasked.imagenet)
 
 
 def test_a_strength_of_which_no_step_is_left_is_refused():
