@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 import pyarrow as pa
 
 from assets.corpus import Corpus
 from assets.resources import Workshop
+from corpusmith.errors import UserError
 from corpusmith.work.produce import Maker
+
+Made = TypeVar("Made")
 
 OWN_PLACE: Final = ("origin", "text", "source_text", "image", "verdict", "reasons")
 """What a preview shows in a place of its own; of all other columns, name and value."""
@@ -50,10 +54,30 @@ def write_page(corpus: Corpus, workshop: Workshop, samples: pl.DataFrame) -> Pat
 def make(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
     """What a maker makes of rows (key, its inputs and carried), in batches of its own size, with no ledger."""
     read = ("key", *maker.inputs, *getattr(maker, "carried", ()))
-    plan = rows.select(read).to_arrow(compat_level=pl.CompatLevel.oldest())
-    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in plan.schema]
-    batches = plan.cast(pa.schema(narrow)).combine_chunks().to_batches(max_chunksize=maker.batch_rows)
+    batches = _plain(rows.select(read)).to_batches(max_chunksize=maker.batch_rows)
     return pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.make(batch) for batch in batches], maker.schema)))
+
+
+def batch(rows: pl.DataFrame) -> pa.RecordBatch:
+    """Rows, at least one, as a maker is handed them."""
+    return _plain(rows).to_batches()[0]
+
+
+def made_here(fingerprint: str, here: Mapping[str, Made]) -> Made:
+    """The maker of a fingerprint, of those that are here. Raises UserError where it is none of them."""
+    if fingerprint not in here:
+        raise UserError(
+            f"these rows were made by {fingerprint}; here are {', '.join(here)}: "
+            "use the profile and the version of corpusmith that the manifest names"
+        )
+    return here[fingerprint]
+
+
+def _plain(rows: pl.DataFrame) -> pa.Table:
+    """In one piece, with strings of Arrow's usual kind."""
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in table.schema]
+    return table.cast(pa.schema(narrow)).combine_chunks()
 
 
 def _data_uri(image: dict[str, bytes] | None) -> str | None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from assets.edits import makers
 from assets.resources import Workshop
+from assets.samples import made_here
 from corpusmith.curate import masks
-from corpusmith.errors import UserError
 from corpusmith.models.editor import Editor
 from corpusmith.work.plan import keys
 
@@ -47,7 +47,7 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
             for place in going_on:
                 by.setdefault(chains[place]["turns"][turn]["fingerprint"], []).append(place)
             for fingerprint, places in by.items():
-                editor = _editor(fingerprint, here)
+                editor = made_here(fingerprint, here)
                 asked = [_asked(chains[place]["turns"][turn], last[place], editor) for place in places]
                 for place, made in zip(places, _made(editor, asked), strict=True):
                     last[place] = made["image"]
@@ -79,12 +79,3 @@ def _row(chain: dict[str, Any], image: dict[str, Any], leak: float, editors: lis
     labels = [editors.index(turn["editor"]) + 1 for turn in chain["turns"]]
     label_map = {"bytes": masks.png(masks.composed(regions, labels)), "path": f"{chain['key']}.mask.png"}
     return {"key": chain["key"], "leak": leak, "image": image, "mask": label_map}
-
-
-def _editor(fingerprint: str, here: dict[str, Editor]) -> Editor:
-    if fingerprint not in here:
-        raise UserError(
-            f"a turn was made by {fingerprint}; here are {', '.join(here)}: "
-            "use the profile and the version of corpusmith that the manifest names"
-        )
-    return here[fingerprint]

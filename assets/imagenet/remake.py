@@ -11,7 +11,7 @@ from assets.imagenet import classes, finetuned, makers
 from assets.imagenet import sources as reading
 from assets.imagenet.ways import FINETUNED, ways
 from assets.resources import Workshop
-from assets.samples import make
+from assets.samples import batch, made_here, make
 from corpusmith.errors import UserError
 from corpusmith.work.plan import keys
 
@@ -42,12 +42,12 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
     def remake(rows: pl.DataFrame) -> pl.DataFrame:
         if rows["fingerprint"][0] not in here and settings.finetuned.base is not None:
             here.update(adapted())
-        maker = _of(rows["fingerprint"][0], here)
+        maker = made_here(rows["fingerprint"][0], here)
         inputs = pl.DataFrame([dict(row) for row in rows["plan"].str.json_decode(infer_schema_length=None)])
         anew = inputs.with_columns(keys(inputs, maker.fingerprint, maker.inputs), rows["batch"])
         if "before" in inputs.columns:
             anew = anew.with_columns(image_before=_real(rows, workshop))
-        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.remake(_batch(anew))])))
+        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.remake(batch(anew))])))
         asked = rows.with_columns(asked="label")
         read = make(asked, makers.recognizer(settings.curated.recognizer, names))
         seen = read.select(pl.when(rows["recognized"].is_not_null()).then(pl.col(SEEN)))
@@ -69,18 +69,3 @@ def _real(rows: pl.DataFrame, workshop: Workshop) -> pl.Series:
             "they are with --source"
         )
     return image
-
-
-def _of(fingerprint: str, here: dict[str, makers.Drawer]) -> makers.Drawer:
-    if fingerprint not in here:
-        raise UserError(
-            f"these rows were made by {fingerprint}; here are {', '.join(here)}: "
-            "use the profile and the version of corpusmith that the manifest names"
-        )
-    return here[fingerprint]
-
-
-def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
-    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in table.schema]
-    return table.cast(pa.schema(narrow)).combine_chunks().to_batches()[0]

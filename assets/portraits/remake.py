@@ -11,8 +11,7 @@ from assets.portraits import makers
 from assets.portraits.annotations import PROBABILITIES, SAID, consensus
 from assets.portraits.settings import Portraits
 from assets.resources import Workshop
-from assets.samples import make
-from corpusmith.errors import UserError
+from assets.samples import batch, made_here, make
 from corpusmith.work.plan import keys
 
 JUDGED = ("emotion_seen", *PROBABILITIES, "intensity", "quality")
@@ -30,7 +29,7 @@ def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
         generator = _generator(rows["fingerprint"][0], settings)
         inputs = pl.DataFrame([dict(row) for row in rows["plan"].str.json_decode(infer_schema_length=None)])
         anew = inputs.with_columns(keys(inputs, generator.fingerprint, generator.inputs), rows["batch"])
-        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([generator.remake(_batch(anew))])))
+        drawn = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([generator.remake(batch(anew))])))
         images = pl.DataFrame({"key": anew["key"]}).hstack(drawn.select("image", "image_sha256", "seed"))
         return images.join(judged(rows, settings), on="key", how="left", maintain_order="left")
 
@@ -50,15 +49,4 @@ def judged(rows: pl.DataFrame, settings: Portraits) -> pl.DataFrame:
 
 def _generator(fingerprint: str, settings: Portraits) -> makers.Generator:
     here = {found.fingerprint: found for found in map(makers.generator, settings.generators)}
-    if fingerprint not in here:
-        raise UserError(
-            f"these rows were made by {fingerprint}; here are {', '.join(here)}: "
-            "use the profile and the version of corpusmith that the manifest names"
-        )
-    return here[fingerprint]
-
-
-def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
-    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    narrow = [f.with_type(pa.string()) if f.type == pa.large_string() else f for f in table.schema]
-    return table.cast(pa.schema(narrow)).combine_chunks().to_batches()[0]
+    return made_here(fingerprint, here)
