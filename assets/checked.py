@@ -11,12 +11,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.corpus import Corpus
-from assets.resources import Workshop
-from assets.unchanged import code
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.unchanged import code
 from corpusmith.release.columns import images_of
+from corpusmith.validation.report import Report, Result
 from corpusmith.whole import write_whole
-from validation.report import Report, Result
 
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 1 << 16, 1 << 8
 

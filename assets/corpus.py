@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from assets.resources import Workshop
+from corpusmith.assets.resources import Workshop
 from corpusmith.release.inputs import CardText, Source
+from corpusmith.release.lineage import Lineage
 from corpusmith.release.manifest import Manifest
-from corpusmith.release.takedown import Lineage
 from corpusmith.settings import CorpusSettings
-from validation.suite import Suite
+from corpusmith.validation.suite import Suite
 
 Remake = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -61,7 +61,9 @@ class Corpus:
     exports(release, to, tar), imports(workshop, folder, into): by name, layouts of other people's that a release can be
     written in, in folders or tar shards, and read from, as a release.
     lineage: the columns of its rows that name what a row was made from, and what it is put together from.
-    schedule: when it is refreshed, as cron has it.
+    reads: by path in its table of settings (``scores``, ``balanced.tolerance``), the first assets that read what is
+    there; a setting that is below none of the paths decides the whole corpus.
+    schedule, scoring: when it is refreshed, and its scores measured again, as cron has it.
     """
 
     name: str
@@ -83,7 +85,9 @@ class Corpus:
     exports: Mapping[str, Callable[[Path, Path, bool], int]] = field(default_factory=dict)
     imports: Mapping[str, Callable[[Workshop, Path, Path], Manifest]] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schedule: str = "0 4 * * 1"
+    scoring: str = "0 4 1 * *"
 
     @property
     def reads_sources(self) -> bool:

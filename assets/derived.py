@@ -12,15 +12,15 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.asset import corpus_asset
-from assets.checked import checked, results
-from assets.corpus import Corpus
-from assets.released import release_of, shown
-from assets.resources import Workshop
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.checked import checked, results
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.released import release_of, shown
+from corpusmith.assets.resources import Workshop
 from corpusmith.release.columns import without_images
 from corpusmith.release.publish import hub
 from corpusmith.release.write import write_release
-from validation.suite import sentences
+from corpusmith.validation.suite import sentences
 
 Partitions = dict[str, pl.LazyFrame]
 """The tables of a partitioned asset, by partition."""

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 import dagster as dg
 import polars as pl
 
-from assets.asset import NOT_ASSETS
-from assets.corpus import Corpus
-from assets.derived import assets_of, partitioned
-from assets.resources import Workshop
+from corpusmith.assets.asset import NOT_ASSETS
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.derived import assets_of, partitioned
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import BalanceError
 
 

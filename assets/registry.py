@@ -13,7 +13,7 @@ from corpusmith import settings
 from corpusmith.errors import UserError
 
 if TYPE_CHECKING:
-    from assets.corpus import Corpus
+    from corpusmith.assets.corpus import Corpus
 
 GROUP: Final = "corpusmith.corpora"
 """The group of entry points ``name = "module:CORPUS"``."""
@@ -64,7 +64,7 @@ def load(
 @cache
 def _loaded(place: str) -> Corpus:
     """The corpus at ``module:name``."""
-    from assets.corpus import Corpus
+    from corpusmith.assets.corpus import Corpus
 
     module, _, name = place.partition(":")
     try:

@@ -11,9 +11,9 @@ import dagster as dg
 import polars as pl
 from pydantic import ValidationError
 
-from assets.corpus import Corpus
-from assets.resources import Workshop
-from assets.taken_down import without_taken_down
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.taken_down import without_taken_down
 from corpusmith.errors import UserError
 from corpusmith.models import catalog
 from corpusmith.release import shelf

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import polars as pl
 import pyarrow as pa
 
-from assets.corpus import Corpus
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import UserError
 from corpusmith.work.produce import Maker
 
@@ -40,7 +40,7 @@ def write_page(corpus: Corpus, workshop: Workshop, samples: pl.DataFrame) -> Pat
     """Write the page that shows samples of a corpus, as its ``preview`` gives them."""
     from jinja2 import Environment, PackageLoader
 
-    template = Environment(loader=PackageLoader("assets", "."), autoescape=True).get_template("preview.html")
+    template = Environment(loader=PackageLoader("corpusmith.assets", "."), autoescape=True).get_template("preview.html")
     shown = [{**row, "said": said(row), "source": _data_uri(row.get("image"))} for row in samples.to_dicts()]
     origins = samples["origin"].unique(maintain_order=True)
     groups = [(origin, [row for row in shown if row["origin"] == origin]) for origin in origins]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from assets import refused
+from corpusmith.assets import refused
 from corpusmith.errors import LedgerError
 from corpusmith.release import manifest
 from corpusmith.release.parquet import damage

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.corpus import Content, Corpus
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import UserError
 from corpusmith.release import manifest, takedown, tombstones
 from corpusmith.release.plain import shown

@@ -7,21 +7,22 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-import os
 import sys
 from pathlib import Path
 
 import polars as pl
 
-from assets.corpus import Corpus
-from assets.resources import Workshop
+import corpusmith
+import corpusmith.assets
+import corpusmith.validation
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest, parquet, tombstones
 from corpusmith.settings import shared
 from corpusmith.whole import write_whole
 
 FAILED = ["not_made", "not_judged"]
-PACKAGES = ("corpusmith", "validation", "assets")
 LIBRARIES = (
     "diffusers",
     "great-expectations",
@@ -60,12 +61,12 @@ def code(graph: str | None = None) -> str:
     found = hashlib.sha256(sys.version.encode())
     for library in LIBRARIES:
         found.update(f"{library} {importlib.metadata.version(library)}\n".encode())
-    root = Path(__file__).parents[1]
-    folders = [root / package for package in PACKAGES]
+    folders = [Path(module.__path__[0]) for module in (corpusmith, corpusmith.validation, corpusmith.assets)]
     if graph and not any(theirs(graph).is_relative_to(folder) for folder in folders):
         folders.append(theirs(graph))
-    for path in sorted(path for folder in folders for path in folder.rglob("*") if _is_code(path)):
-        found.update(f"{os.path.relpath(path, root)} {manifest.sha256(path)}\n".encode())
+    for folder in folders:
+        for path in sorted(path for path in folder.rglob("*") if _is_code(path)):
+            found.update(f"{folder.name}/{path.relative_to(folder)} {manifest.sha256(path)}\n".encode())
     return found.hexdigest()
 
 

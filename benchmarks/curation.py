@@ -21,14 +21,14 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.reddit import comments
-from assets.reddit.demo import write_demo_dump
-from assets.reddit.labelled import label
-from assets.reddit.makers import judge
-from assets.registry import load
-from assets.resources import Workshop
 from benchmarks.tables import Measured, show
-from dagster_project.tables import ROW_GROUP
+from corpusmith.assets.reddit import comments
+from corpusmith.assets.reddit.demo import write_demo_dump
+from corpusmith.assets.reddit.labelled import label
+from corpusmith.assets.reddit.makers import judge
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project.tables import ROW_GROUP
 
 SALT = "benchmark"
 

@@ -10,8 +10,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from assets.house.drawings import SHARES
 from benchmarks.tables import Measured, met, show
+from corpusmith.assets.house.drawings import SHARES
 from corpusmith.drawings import objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 

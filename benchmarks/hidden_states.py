@@ -33,7 +33,7 @@ def texts(rows: int) -> list[str]:
     if GOEMOTIONS.is_file():
         table = pl.read_csv(GOEMOTIONS, separator="\t", has_header=False, quote_char=None, n_rows=rows)
         return table.to_series(0).to_list()
-    from assets.reddit.demo import write_demo_dump
+    from corpusmith.assets.reddit.demo import write_demo_dump
     from corpusmith.ingest import read
 
     with tempfile.TemporaryDirectory() as folder:

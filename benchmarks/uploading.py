@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from assets.reddit.card import CARD
 from benchmarks.tables import Measured, Value, met, show
+from corpusmith.assets.reddit.card import CARD
 from corpusmith.curate.balance import assign_splits, balanced, groups
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.shards import ROW_GROUP_BYTES, Order, write_shards

@@ -61,6 +61,8 @@ class Work(Table):
 
     max_failure_rate: Share
     corpora: Here[list[str]]
+    publish: Here[str | None]
+    webhook: Here[str | None]
 
 
 class CorpusSettings(Table):

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from corpusmith.dagster_project.terminal import Debug, Home, Json, out, plain, print_json, told
 from corpusmith.errors import UserError
-from dagster_project.terminal import Debug, Home, Json, out, plain, print_json, told
 
 app = typer.Typer(help="Hand portraits to people, and read back what they say.", no_args_is_help=True)
 CORPUS: Final = "portraits"
@@ -49,11 +49,11 @@ def import_(
     debug: Debug = False,
 ) -> None:
     """Read ratings, screen the raters, and keep mean opinion scores for the next build of portraits."""
+    from corpusmith.dagster_project.build import check_writable
     from corpusmith.ingest import people
     from corpusmith.ingest.ratings import read_ratings
     from corpusmith.ingest.sheets import keys
     from corpusmith.score.raters import rejected
-    from dagster_project.build import check_writable
 
     with told(debug):
         place, folder = _home(home), _release(release, home)

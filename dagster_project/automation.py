@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 
 import dagster as dg
 
-from assets import refused
-from assets.corpus import Corpus
-from assets.derived import partitioned
-from assets.resources import Workshop
+from corpusmith.assets import refused
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.derived import partitioned
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project.jobs import above_partitions, jobs, names, partitions_of
 from corpusmith.errors import UserError
-from dagster_project.jobs import above_partitions, jobs, names, partitions_of
 
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 

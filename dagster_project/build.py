@@ -11,12 +11,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from assets import refused, unchanged
-from assets.corpus import Corpus
-from assets.released import shown
-from assets.resources import Workshop
+from corpusmith.assets import refused, unchanged
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.released import shown
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project.console import Display
 from corpusmith.errors import UserError
-from dagster_project.console import Display
 
 
 def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def built(corpus: Corpus, workshop: Workshop, display: Display) -> dict[str, Any
         display.say(f"[green]✓[/] nothing changed since {corpus.name} {found.version} was built")
         release = _values(shown(found, workshop.release(corpus.name)).metadata or {})
     else:
-        from dagster_project.runs import run
+        from corpusmith.dagster_project.runs import run
 
         corpus.ready(workshop)
         release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)

@@ -10,9 +10,9 @@ import typer
 from rich.table import Column, Table
 
 import corpusmith
-from assets.registry import corpus_of
-from dagster_project import annotate, models, takedowns, versions
-from dagster_project.terminal import (
+from corpusmith.assets.registry import corpus_of
+from corpusmith.dagster_project import annotate, models, takedowns, versions
+from corpusmith.dagster_project.terminal import (
     Debug,
     Home,
     Json,
@@ -31,8 +31,8 @@ from dagster_project.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assets.corpus import Corpus
-    from assets.play import Step
+    from corpusmith.assets.corpus import Corpus
+    from corpusmith.assets.play import Step
 
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
@@ -62,10 +62,10 @@ def build(
         made = corpus_of(corpus)
         workshop = workshop_of(home, profile, set_, source, made)
         if dry_run:
-            from assets.play import steps
+            from corpusmith.assets.play import steps
 
             return _show_steps(steps(made, workshop), as_json)
-        from dagster_project.build import build as make
+        from corpusmith.dagster_project.build import build as make
 
         built = make(made, workshop, quiet=as_json)
         if as_json:
@@ -89,8 +89,8 @@ def preview(
 ) -> None:
     """A handful of rows through every step, in the terminal and as a page; nothing is released."""
     with told(debug):
-        from assets.samples import said, write_page
-        from dagster_project.build import check_writable
+        from corpusmith.assets.samples import said, write_page
+        from corpusmith.dagster_project.build import check_writable
 
         made = corpus_of(corpus)
         workshop = workshop_of(home, profile, set_, source, made)
@@ -111,7 +111,7 @@ def preview(
 def status(home: Home = None, as_json: Json = False, debug: Debug = False) -> None:
     """What this home holds: the ledger's shelves, failures, releases, and what came in that cannot be read."""
     with told(debug):
-        from assets.status import status as look
+        from corpusmith.assets.status import status as look
 
         found = look(home_of(home))
         if as_json:
@@ -143,7 +143,7 @@ def validate(
     with told(debug):
         target = docs or directory.with_name(f"{directory.name}-docs")
         from corpusmith.release.folder import check_folder
-        from validation import validate_release
+        from corpusmith.validation import validate_release
 
         check_folder(target)
         report = validate_release(_corpus_in(directory).suite, directory, target)
@@ -186,7 +186,7 @@ def verify(
         checked = verifying.check_files(directory)
         found: dict[str, Any] = dataclasses.asdict(checked)
         if regenerate:
-            from assets.released import as_released
+            from corpusmith.assets.released import as_released
             from corpusmith.release import manifest
 
             here = workshop_of(home, source=source, corpus=corpus)
@@ -288,7 +288,7 @@ def import_(
         workshop = workshop_of(home, profile, set_, None, made)
         into = to or workshop.home / "imported" / folder.resolve().name
         imported = read(workshop, folder, into)
-        from validation import validate_release
+        from corpusmith.validation import validate_release
 
         report = validate_release(made.suite, into)
         broken = [result for result in report.results if not result.success]

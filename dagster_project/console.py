@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from corpusmith.dagster_project.terminal import plain
 from corpusmith.work.produce import Progress as Rows
-from dagster_project.terminal import plain
 
 PLAIN_EVERY = 5.0
 CHECKS = "_holds"  # how the checks of every corpus end

@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets import derived, registry
-from assets.resources import Workshop
+from corpusmith.assets import derived, registry
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project import automation, jobs
+from corpusmith.dagster_project.tables import Tables
 from corpusmith.settings import default_home
-from dagster_project import automation, jobs
-from dagster_project.tables import Tables
 
 
 def definitions(workshop: Workshop, loggers: dict[str, Any] | None = None) -> dg.Definitions:
@@ -42,7 +42,7 @@ def default_workshop() -> Workshop:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `dagster dev` and `dg` load: the corpora, and the recipes of the house models (which import torch)."""
-    from assets.house import graph as house
+    from corpusmith.assets.house import graph as house
 
     models = dg.Definitions(assets=dg.load_assets_from_modules([house]), jobs=house.JOBS)
     return dg.Definitions.merge(definitions(default_workshop()), models)

@@ -7,10 +7,12 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets import unchanged
-from assets.corpus import Corpus
-from assets.resources import Workshop
 from corpusmith import yaml_file
+from corpusmith.assets import unchanged
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project.build import built, remember, turn
+from corpusmith.dagster_project.console import Display
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import changelog, manifest, shelf, takedown
 from corpusmith.release.diff import Diff, diff
@@ -18,8 +20,6 @@ from corpusmith.release.publish import commit
 from corpusmith.release.semver import needed, numbers, raised, suffices
 from corpusmith.settings import default_path
 from corpusmith.whole import write_whole
-from dagster_project.build import built, remember, turn
-from dagster_project.console import Display
 
 
 @dataclass(frozen=True)

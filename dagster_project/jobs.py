@@ -7,8 +7,8 @@ from functools import cache
 
 import dagster as dg
 
-from assets.corpus import Corpus
-from assets.derived import assets_of, partitioned
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.derived import assets_of, partitioned
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from dagster_project.terminal import Debug, Json, out, plain, print_json, told
+from corpusmith.dagster_project.terminal import Debug, Json, out, plain, print_json, told
 
 app = typer.Typer(help="The models: those that ship, and the catalog.", rich_markup_mode="rich")
 

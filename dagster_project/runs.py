@@ -16,14 +16,14 @@ from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 from sqlalchemy.exc import OperationalError
 
-from assets.corpus import Corpus
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project.definitions import definitions
+from corpusmith.dagster_project.interrupts import Interrupts
+from corpusmith.dagster_project.jobs import names, partitions_of
 from corpusmith.errors import ValidationFailed
 from corpusmith.whole import write_whole
 from corpusmith.work.produce import Progress
-from dagster_project.definitions import definitions
-from dagster_project.interrupts import Interrupts
-from dagster_project.jobs import names, partitions_of
 
 Listen = Callable[[dg.DagsterEvent], None]
 

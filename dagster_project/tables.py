@@ -12,8 +12,8 @@ import polars as pl
 from dagster_polars import PolarsParquetIOManager
 from pydantic import Field
 
-from assets import pictures
-from assets.asset import BEGAN, PICTURES
+from corpusmith.assets import pictures
+from corpusmith.assets.asset import BEGAN, PICTURES
 from corpusmith.whole import whole
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assets.registry import corpus_of
-from dagster_project.terminal import Debug, Home, Json, Name, home_of, out, plain, print_json, told
+from corpusmith.assets.registry import corpus_of
+from corpusmith.dagster_project.terminal import Debug, Home, Json, Name, home_of, out, plain, print_json, told
 
 if TYPE_CHECKING:
-    from assets.taken_down import Going
+    from corpusmith.assets.taken_down import Going
 
 SHOWN = 20  # rows that are listed; --json has all
 
@@ -40,7 +40,7 @@ def takedown(
 ) -> None:
     """Take rows down, and all that was made from them: never made, released or published again, and erased here."""
     with told(debug, go_on=True):
-        from assets import taken_down
+        from corpusmith.assets import taken_down
         from corpusmith.errors import UserError
         from corpusmith.release.forget import write_forget_set
 
@@ -65,7 +65,7 @@ def takedown(
 
 def _turn(home: Path, corpus: str, quiet: bool) -> contextlib.AbstractContextManager[Any]:
     """No build of the corpus, and no other takedown, at the same time: a second one waits."""
-    from dagster_project.build import turn
+    from corpusmith.dagster_project.build import turn
 
     return turn(home, corpus, quiet)
 

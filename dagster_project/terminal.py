@@ -14,14 +14,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from assets.registry import installed, load
+from corpusmith.assets.registry import installed, load
 from corpusmith.errors import CorpusmithError, UserError
 from corpusmith.release.plain import shown
 from corpusmith.settings import default_home
 
 if TYPE_CHECKING:
-    from assets.corpus import Corpus
-    from assets.resources import Workshop
+    from corpusmith.assets.corpus import Corpus
+    from corpusmith.assets.resources import Workshop
 
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -66,7 +66,7 @@ def workshop_of(
 
     Raises UserError when the home is a file, the corpus reads no source, or a setting is wrong.
     """
-    from assets.resources import Workshop
+    from corpusmith.assets.resources import Workshop
 
     if source and corpus and not corpus.reads_sources:
         raise UserError(f"{corpus.name} is made from no source: leave out --source")
@@ -92,7 +92,7 @@ class told:  # noqa: N801
 
     def __enter__(self) -> None:
         if not self.debug:
-            from dagster_project.quiet import quiet
+            from corpusmith.dagster_project.quiet import quiet
 
             quiet()
 

@@ -10,9 +10,8 @@ import polars as pl
 import typer
 from rich.table import Table
 
-from assets.registry import corpus_of
-from corpusmith.errors import UserError
-from dagster_project.terminal import (
+from corpusmith.assets.registry import corpus_of
+from corpusmith.dagster_project.terminal import (
     Debug,
     Home,
     Json,
@@ -27,6 +26,7 @@ from dagster_project.terminal import (
     told,
     workshop_of,
 )
+from corpusmith.errors import UserError
 
 SHOWN = 20
 """Rows of a table in the terminal at most; JSON has them all."""
@@ -62,7 +62,7 @@ def release(
         workshop = workshop_of(home, profile, set_, source, made)
         if dvc and set_:
             raise UserError("--dvc: the stage of dvc.yaml knows no --set: write the setting into params.yaml")
-        from dagster_project import evolve
+        from corpusmith.dagster_project import evolve
 
         done = evolve.release(made, workshop, bump, workshop.home if dvc else None, quiet=as_json)
         if as_json:
@@ -111,7 +111,7 @@ def rollback(
     with told(debug):
         made = corpus_of(corpus)
         workshop = workshop_of(home, corpus=made)
-        from dagster_project import evolve
+        from corpusmith.dagster_project import evolve
 
         found, there = evolve.rollback(made, workshop, version)
         place, asked = workshop.release(corpus), workshop.settings.of(corpus).version

@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 REQUIRED = [
     *PROJECT["dependencies"],
-    *(named for extra in PROJECT["optional-dependencies"].values() for named in extra),
+    *(named for extra in PROJECT["optional-dependencies"].values() for named in extra if "corpusmith[" not in named),
 ]
 PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", (CHECKOUT / "constraints.txt").read_text(), re.MULTILINE))
 PINNED = {canonicalize_name(name): version for name, version in PINS.items()}

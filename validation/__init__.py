@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from validation.report import Report
-    from validation.suite import Suite
+    from corpusmith.validation.report import Report
+    from corpusmith.validation.suite import Suite
 
 
 def validate_release(suite: Suite, folder: Path, docs: Path | None = None) -> Report:
@@ -18,7 +18,7 @@ def validate_release(suite: Suite, folder: Path, docs: Path | None = None) -> Re
     """
     from corpusmith.errors import ReleaseError
     from corpusmith.release.plain import shown
-    from validation import tables
+    from corpusmith.validation import tables
 
     rows, rejected, said = tables.released(folder)
     made = said.get("counts", {}).get("made")

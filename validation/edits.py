@@ -10,11 +10,11 @@ import polars as pl
 
 from corpusmith.curate.balance import SPLITS
 from corpusmith.curate.verdicts import REASONS
-from validation import tables
-from validation.edit_facts import edit_facts
-from validation.image_facts import copies_across_splits, image_facts
-from validation.schema import EDITS, EDITS_REJECTED, GENERATED
-from validation.suite import Suite, Table
+from corpusmith.validation import tables
+from corpusmith.validation.edit_facts import edit_facts
+from corpusmith.validation.image_facts import copies_across_splits, image_facts
+from corpusmith.validation.schema import EDITS, EDITS_REJECTED, GENERATED
+from corpusmith.validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -99,7 +99,7 @@ def _known(typed: pl.LazyFrame, limits: Limits) -> list[str]:
 def _chains(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     pictures = ("image", "mask", "base")
     required = tables.required(EDITS, but=[*pictures, "turns", "dropped", "editors", "operations"])
@@ -144,7 +144,7 @@ def _chains(typed: pl.LazyFrame, limits: Limits) -> Table:
 def _pixels(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import image_expectations as own
+    from corpusmith.validation import image_expectations as own
 
     def facts() -> pl.DataFrame:
         editors = _known(typed, limits)
@@ -172,8 +172,8 @@ def _pixels(typed: pl.LazyFrame, limits: Limits) -> Table:
 
 
 def _bases(typed: pl.LazyFrame, limits: Limits) -> Table:
-    from validation import expectations as own
-    from validation import image_expectations as images
+    from corpusmith.validation import expectations as own
+    from corpusmith.validation import image_expectations as images
 
     def facts() -> pl.DataFrame:
         bases = typed.drop_nulls("base_sha256").select("key", "split", "base_sha256", image="base")
@@ -192,7 +192,7 @@ def _bases(typed: pl.LazyFrame, limits: Limits) -> Table:
 
 
 def _makers(typed: pl.LazyFrame) -> Table:
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     def every() -> pl.DataFrame:
         """Every turn of every chain by its own key, and the chains by theirs, which is that of their last turn."""
@@ -210,7 +210,7 @@ def _makers(typed: pl.LazyFrame) -> Table:
 def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     with_images = {"image": EDITS["image"]} if "image" in rejected.collect_schema() else {}
     kept, typed = tables.conformed(rows, EDITS), tables.conformed(rejected, EDITS_REJECTED)

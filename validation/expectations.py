@@ -11,8 +11,8 @@ from great_expectations.expectations.expectation import BatchExpectation
 
 from corpusmith.curate.duplicates import near_duplicates
 from corpusmith.curate.privacy import find
+from corpusmith.validation.report import LISTED
 from corpusmith.work.plan import KEY_HEX
-from validation.report import LISTED
 
 
 class RowsExpectation(BatchExpectation, ABC):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from validation.expectations import RowsExpectation
+from corpusmith.validation.expectations import RowsExpectation
 
 
 class ExpectImagesToDecode(RowsExpectation):

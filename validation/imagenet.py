@@ -11,10 +11,10 @@ import polars as pl
 from corpusmith.curate.balance import SPLITS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.ingest.imagenet import classes
-from validation import tables
-from validation.image_facts import copies_across_splits, image_facts
-from validation.schema import IMAGENET, IMAGENET_REJECTED, STRATEGIES
-from validation.suite import Suite, Table
+from corpusmith.validation import tables
+from corpusmith.validation.image_facts import copies_across_splits, image_facts
+from corpusmith.validation.schema import IMAGENET, IMAGENET_REJECTED, STRATEGIES
+from corpusmith.validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -112,7 +112,7 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
 def _images(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import image_expectations as own
+    from corpusmith.validation import image_expectations as own
 
     real = ("nearest_similarity", "nearest_bits")
 
@@ -146,7 +146,7 @@ def _images(typed: pl.LazyFrame, limits: Limits) -> Table:
 def _classes(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     every_class = classes()
     names = dict(every_class.select("wnid", "name").rows())
@@ -184,8 +184,8 @@ def _classes(typed: pl.LazyFrame, limits: Limits) -> Table:
 def _pairs(typed: pl.LazyFrame) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
-    from validation import image_expectations as images
+    from corpusmith.validation import expectations as own
+    from corpusmith.validation import image_expectations as images
 
     way = pl.concat_str("source", *(pl.col(name).cast(pl.String).fill_null("") for name in WAY), separator=" ")
     rows = typed.select("key", "source", "label", "split", "source_sha256", asked=way)
@@ -201,7 +201,7 @@ def _pairs(typed: pl.LazyFrame) -> Table:
 
 
 def _makers(typed: pl.LazyFrame) -> Table:
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     required = {name: list(STRATEGIES) for name in PROVENANCE}
     return Table(
@@ -217,7 +217,7 @@ def _makers(typed: pl.LazyFrame) -> Table:
 def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     with_images = {"image": IMAGENET["image"]} if "image" in rejected.collect_schema() else {}
     kept, typed = tables.conformed(rows, IMAGENET), tables.conformed(rejected, IMAGENET_REJECTED)

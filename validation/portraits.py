@@ -11,10 +11,10 @@ import polars as pl
 from corpusmith.curate.balance import SPLITS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS, POLARITY, VOCABULARIES
-from validation import tables
-from validation.image_facts import copies_across_splits, image_facts
-from validation.schema import DRAWN, GENERATED, PORTRAITS, PORTRAITS_REJECTED, PROBABILITIES
-from validation.suite import Suite, Table
+from corpusmith.validation import tables
+from corpusmith.validation.image_facts import copies_across_splits, image_facts
+from corpusmith.validation.schema import DRAWN, GENERATED, PORTRAITS, PORTRAITS_REJECTED, PROBABILITIES
+from corpusmith.validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -112,7 +112,7 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
 def _images(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import image_expectations as own
+    from corpusmith.validation import image_expectations as own
 
     def facts() -> pl.DataFrame:
         found = image_facts(typed)
@@ -140,7 +140,7 @@ def _images(typed: pl.LazyFrame, limits: Limits) -> Table:
 def _labels(typed: pl.LazyFrame, limits: Limits) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     ekman = VOCABULARIES[limits.vocabulary]
     mapped = pl.col("emotion").replace_strict(ekman, default=None, return_dtype=pl.String)
@@ -178,7 +178,7 @@ def _seen(typed: pl.LazyFrame) -> Table:
     """Rows that were seen to show an emotion; an annotator need not say how likely each is."""
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     columns = ("key", "emotion_seen", *PROBABILITIES, "intensity", "quality")
     told = typed.filter(pl.any_horizontal(pl.col(PROBABILITIES).is_not_null()))
@@ -201,8 +201,8 @@ def _seen(typed: pl.LazyFrame) -> Table:
 def _prompts(typed: pl.LazyFrame) -> Table:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
-    from validation import image_expectations as images
+    from corpusmith.validation import expectations as own
+    from corpusmith.validation import image_expectations as images
 
     asked = pl.concat_str("generator", "prompt_id", separator=" ")
     rows = typed.select("key", "prompt_id", "prompt", "emotion", "degree", "split", asked=asked)
@@ -218,7 +218,7 @@ def _prompts(typed: pl.LazyFrame) -> Table:
 
 
 def _makers(typed: pl.LazyFrame) -> Table:
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     required = {name: list(GENERATED) for name in PROVENANCE}
     return Table(
@@ -234,8 +234,8 @@ def _makers(typed: pl.LazyFrame) -> Table:
 def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
-    from validation import image_expectations as images
+    from corpusmith.validation import expectations as own
+    from corpusmith.validation import image_expectations as images
 
     with_images = {"image": DRAWN["image"]} if "image" in rejected.collect_schema() else {}
     kept, typed = tables.conformed(rows, PORTRAITS), tables.conformed(rejected, PORTRAITS_REJECTED)

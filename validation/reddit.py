@@ -11,9 +11,9 @@ import polars as pl
 from corpusmith.curate.balance import ORIGINS, SPLITS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
-from validation import tables
-from validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN
-from validation.suite import Suite, Table
+from corpusmith.validation import tables
+from corpusmith.validation.schema import PROBABILITIES, REJECTED, RELEASE, WRITTEN
+from corpusmith.validation.suite import Suite, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -91,7 +91,7 @@ class Limits:
 def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     emotions = list(EMOTIONS)
     required = tables.required(RELEASE)
@@ -150,7 +150,7 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
 def _rejected(rejected: pl.LazyFrame, rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
     import great_expectations.expectations as gx
 
-    from validation import expectations as own
+    from corpusmith.validation import expectations as own
 
     conformed = tables.conformed(rejected, REJECTED)
     codes = "|".join(sorted(REASONS))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from validation.docs import finish
-from validation.report import LISTED, Report, Result
+from corpusmith.validation.docs import finish
+from corpusmith.validation.report import LISTED, Report, Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ import polars as pl
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest, parquet
-from validation.schema import Column, schema
-from validation.suite import Table
+from corpusmith.validation.schema import Column, schema
+from corpusmith.validation.suite import Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

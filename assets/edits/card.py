@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from assets.edits import scores as scoring
-from assets.edits.settings import Edits
+from corpusmith.assets.edits import scores as scoring
+from corpusmith.assets.edits.settings import Edits
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import scores
-from validation.schema import EDITS, EDITS_REJECTED
+from corpusmith.validation.schema import EDITS, EDITS_REJECTED
 
 KINDS: Final = ("real", "drawn", "generated")
 

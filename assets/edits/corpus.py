@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from assets.corpus import Content, Corpus
-from assets.edits import card, diffseg, imports, makers, rows, sources
-from assets.edits.preview import preview
-from assets.edits.remake import remaker
-from assets.edits.settings import Edits
-from assets.resources import Workshop
-from corpusmith.release.takedown import Lineage
-from validation.edits import SUITE
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.edits import card, diffseg, imports, makers, rows, sources
+from corpusmith.assets.edits.preview import preview
+from corpusmith.assets.edits.remake import remaker
+from corpusmith.assets.edits.settings import Edits
+from corpusmith.assets.resources import Workshop
+from corpusmith.release.lineage import Lineage
+from corpusmith.validation.edits import SUITE
 
 
 def content(workshop: Workshop, scenes: pl.LazyFrame, turns: pl.LazyFrame, curated: pl.LazyFrame) -> Content:
@@ -33,7 +33,7 @@ def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
 CORPUS = Corpus(
     name="edits",
     settings=Edits,
-    graph="assets.edits.graph",
+    graph="corpusmith.assets.edits.graph",
     tables=("scenes", "turns", "curated"),
     content=content,
     scores=("segmentation_scores",),

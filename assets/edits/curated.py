@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.edits.settings import Curated, Edits
+from corpusmith.assets.edits.settings import Curated, Edits
 from corpusmith.curate.balance import assign_splits
 from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector

@@ -5,14 +5,14 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from assets.asset import corpus_asset
-from assets.edits import curated as curating
-from assets.edits import makers, scores, sources
-from assets.edits import regions as finding
-from assets.edits import scenes as gathering
-from assets.edits import turns as editing
-from assets.pictures import contact_sheet, fates
-from assets.resources import Workshop
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.edits import curated as curating
+from corpusmith.assets.edits import makers, scores, sources
+from corpusmith.assets.edits import regions as finding
+from corpusmith.assets.edits import scenes as gathering
+from corpusmith.assets.edits import turns as editing
+from corpusmith.assets.pictures import contact_sheet, fates
+from corpusmith.assets.resources import Workshop
 
 
 @corpus_asset(group="edits", kinds={"polars", "pytorch"}, pictures=[partial(contact_sheet, label="kind", key="scene")])

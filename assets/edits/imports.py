@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.edits import diffseg, scores
-from assets.edits.card import CARD
-from assets.edits.settings import Edits
-from assets.resources import Workshop
+from corpusmith.assets.edits import diffseg, scores
+from corpusmith.assets.edits.card import CARD
+from corpusmith.assets.edits.settings import Edits
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate import masks
 from corpusmith.curate.balance import assign_splits
 from corpusmith.curate.images import PROBLEMS, SUFFIXES, opened
@@ -26,8 +26,8 @@ from corpusmith.release.inputs import CardText, Release, Source, Stage
 from corpusmith.release.manifest import Manifest
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
+from corpusmith.validation.schema import EDITS, EDITS_REJECTED, TURN, schema
 from corpusmith.work.plan import KEY_HEX
-from validation.schema import EDITS, EDITS_REJECTED, TURN, schema
 
 IMPORTED: Final = "imported"
 SOMEBODY: Final = "somebody"
@@ -94,7 +94,7 @@ def triples(workshop: Workshop, folder: Path, into: Path) -> Manifest:
 
 
 def pairs(workshop: Workshop, folder: Path, into: Path) -> Manifest:
-    """Import pairs as DiffSeg30k has them (assets.edits.diffseg): images and label maps, neither bases nor turns."""
+    """Import pairs as DiffSeg30k has them (`diffseg` beside this): images and label maps, neither bases nor turns."""
     _check_place(folder, into)
     notes = Notes()
     named = diffseg.labels(folder)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assets.edits.scenes import Drawer, Photographs
-from assets.edits.settings import Curated, Edits
+from corpusmith.assets.edits.scenes import Drawer, Photographs
+from corpusmith.assets.edits.settings import Curated, Edits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog
 from corpusmith.models.editor import Editor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.edits import curated as curating
-from assets.edits import makers, regions, scenes, sources, turns
-from assets.resources import Workshop
+from corpusmith.assets.edits import curated as curating
+from corpusmith.assets.edits import makers, regions, scenes, sources, turns
+from corpusmith.assets.resources import Workshop
 
 
 def preview(workshop: Workshop, rows: int) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.edits.settings import Regions
+from corpusmith.assets.edits.settings import Regions
 from corpusmith.curate import masks
 from corpusmith.score import segmentation
 from corpusmith.work.draws import below, mix

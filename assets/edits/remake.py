@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from assets.edits import makers
-from assets.resources import Workshop
-from assets.samples import made_here
+from corpusmith.assets.edits import makers
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import made_here
 from corpusmith.curate import masks
 from corpusmith.models.editor import Editor
 from corpusmith.work.plan import keys

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from corpusmith.curate import masks
-from validation.schema import DROPPED, EDITS, EDITS_REJECTED, TURN, schema
+from corpusmith.validation.schema import DROPPED, EDITS, EDITS_REJECTED, TURN, schema
 
 SCENE = ("scene", "kind", "caption", "source", "licence", "width", "height")
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.edits.settings import Scenes
+from corpusmith.assets.edits.settings import Scenes
 from corpusmith.curate import masks
 from corpusmith.drawings import scenes as drawing
 from corpusmith.ingest.coco import mask_of

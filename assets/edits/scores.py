@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.edits import makers
-from assets.edits.regions import measured as measured_regions
-from assets.edits.rows import released
-from assets.edits.settings import Edits
+from corpusmith.assets.edits import makers
+from corpusmith.assets.edits.regions import measured as measured_regions
+from corpusmith.assets.edits.rows import released
+from corpusmith.assets.edits.settings import Edits
 from corpusmith.curate import masks
 from corpusmith.curate.images import opened
 from corpusmith.errors import SettingsError

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from assets.edits import makers
-from assets.resources import Workshop
+from corpusmith.assets.edits import makers
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest import coco
 from corpusmith.ingest.photographs import ENDINGS, digest, image_column, is_image, opened_dataset

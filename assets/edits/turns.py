@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.edits.prompts import asked
-from assets.edits.settings import Turns
+from corpusmith.assets.edits.prompts import asked
+from corpusmith.assets.edits.settings import Turns
 from corpusmith.errors import SettingsError
 from corpusmith.models.editor import EDITED, Editor
 from corpusmith.work.plan import canonical

@@ -1,7 +1,7 @@
 """Trains the autoencoders that the image generators work in: 64 by 64 pixels become a few latents and back.
 
-``python -m assets.house.autoencoder wide``: measured alone before any diffusion, since no generator can show an
-expression that its autoencoder does not keep.
+``python -m corpusmith.assets.house.autoencoder wide``: measured alone before any diffusion, since no generator can
+show an expression that its autoencoder does not keep.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from assets.house.drawings import Drawings, kept
-from assets.house.training import WORK, device, train
+from corpusmith.assets.house.drawings import Drawings, kept
+from corpusmith.assets.house.training import WORK, device, train
 
 ROWS: Final = 60_000
 SEED: Final = 11

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from assets.house.degrade import FAULTS, degraded, posed
-from assets.house.expression_drawings import CLASSES, TRAITS, Floats, Ints, expressions, marked
-from assets.house.readers import SEEDS, fit, normalised, one_thread, ship, tensor, worst
-from assets.house.training import WORK
+from corpusmith.assets.house.degrade import FAULTS, degraded, posed
+from corpusmith.assets.house.expression_drawings import CLASSES, TRAITS, Floats, Ints, expressions, marked
+from corpusmith.assets.house.readers import SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from corpusmith.assets.house.training import WORK
 from corpusmith.drawings import canvas, captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import SIZE, Pixels
 from corpusmith.models.perceivers.clip import ensembles

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from assets.house.clip import NAME, PORTRAITS, ROWS, STEPS, pairs
-from assets.house.expression_card import ASKED, OF_CLASS, rank, said, share
-from assets.house.expression_drawings import drawn
-from assets.house.readers import SEEDS, front_matter, size
+from corpusmith.assets.house.clip import NAME, PORTRAITS, ROWS, STEPS, pairs
+from corpusmith.assets.house.expression_card import ASKED, OF_CLASS, rank, said, share
+from corpusmith.assets.house.expression_drawings import drawn
+from corpusmith.assets.house.readers import SEEDS, front_matter, size
 from corpusmith.drawings import canvas, objects
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.perceivers import ZeroShot

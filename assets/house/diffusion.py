@@ -1,4 +1,7 @@
-"""Trains the image generators on latents that are computed once: ``python -m assets.house.diffusion epsilon``."""
+"""Trains the image generators on latents that are computed once.
+
+``python -m corpusmith.assets.house.diffusion epsilon``.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from assets.house import autoencoder as coding
-from assets.house.drawings import Drawings, kept
-from assets.house.generators import GENERATORS, LONGEST, STEPS_OF_NOISE, Generator, t5_encoder, text_encoder, tokenizer
-from assets.house.training import WORK, device, train
+from corpusmith.assets.house import autoencoder as coding
+from corpusmith.assets.house.drawings import Drawings, kept
+from corpusmith.assets.house.generators import (
+    GENERATORS,
+    LONGEST,
+    STEPS_OF_NOISE,
+    Generator,
+    t5_encoder,
+    text_encoder,
+    tokenizer,
+)
+from corpusmith.assets.house.training import WORK, device, train
 from corpusmith.errors import ModelError
 from corpusmith.models.house import HOUSE, is_model, revision
 
@@ -104,7 +115,7 @@ def trained(
     coded = work / f"vae-{generator.autoencoder}"
     if not is_model(coded):
         raise ModelError(
-            f"{coded} is not there yet: python -m assets.house.autoencoder {generator.autoencoder} makes it"
+            f"{coded} is not there yet: python -m corpusmith.assets.house.autoencoder {generator.autoencoder} makes it"
         )
     drawn = kept(rows, SEED, work, processes=2)
     words = tokenizer([prompt for prompts in drawn.prompts for prompt in prompts])

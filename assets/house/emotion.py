@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.house.emotion_card import measure, write_card
+from corpusmith.assets.house.emotion_card import measure, write_card
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text.classify import EKMAN
 from corpusmith.models.text.hashing import Hashes, buckets, words

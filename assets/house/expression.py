@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from assets.house.expression_drawings import CLASSES, LABELS, TRAITS, UNKNOWN, Batch, batch, drawn, empty
-from assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, worst
-from assets.house.training import WORK
+from corpusmith.assets.house.expression_drawings import CLASSES, LABELS, TRAITS, UNKNOWN, Batch, batch, drawn, empty
+from corpusmith.assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, worst
+from corpusmith.assets.house.training import WORK
 from corpusmith.drawings.canvas import SIZE
 
 if TYPE_CHECKING:

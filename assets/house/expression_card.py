@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from assets.house.degrade import FAULTS, degraded
-from assets.house.expression import FADING, RECIPES
-from assets.house.expression_drawings import CLASSES, Floats, Portraits, drawn, empty, side_by_side
-from assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
+from corpusmith.assets.house.degrade import FAULTS, degraded
+from corpusmith.assets.house.expression import FADING, RECIPES
+from corpusmith.assets.house.expression_drawings import CLASSES, Floats, Portraits, drawn, empty, side_by_side
+from corpusmith.assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
 from corpusmith.drawings.canvas import Pixels
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.perceivers import Classifier

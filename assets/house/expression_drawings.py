@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from assets.house.degrade import degraded, posed
-from assets.house.readers import tensor
+from corpusmith.assets.house.degrade import degraded, posed
+from corpusmith.assets.house.readers import tensor
 from corpusmith.drawings import backgrounds, canvas, captions, face, objects, portraits
 from corpusmith.emotions import EMOTIONS
 

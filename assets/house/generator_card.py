@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.house import autoencoder, readers
-from assets.house.expression_card import rank, said, share
-from assets.house.generators import GENERATORS
-from assets.house.training import device
+from corpusmith.assets.house import autoencoder, readers
+from corpusmith.assets.house.expression_card import rank, said, share
+from corpusmith.assets.house.generators import GENERATORS
+from corpusmith.assets.house.training import device
 from corpusmith.drawings import captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 from corpusmith.emotions import EMOTIONS

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import dagster as dg
 
-from assets.asset import OWNERS
-from assets.house import (
+from corpusmith.assets.asset import OWNERS
+from corpusmith.assets.house import (
     autoencoder,
     clip,
     clip_card,
@@ -26,9 +26,9 @@ from assets.house import (
     regions,
     regions_card,
 )
-from assets.house.drawings import kept
-from assets.house.generators import GENERATORS
-from assets.house.training import WORK
+from corpusmith.assets.house.drawings import kept
+from corpusmith.assets.house.generators import GENERATORS
+from corpusmith.assets.house.training import WORK
 from corpusmith.errors import ModelError
 from corpusmith.models.house import HOUSE
 

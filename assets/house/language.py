@@ -1,4 +1,4 @@
-"""Trains the house language model: ``python -m assets.house.language --data ../shared/data``."""
+"""Trains the house language model: ``python -m corpusmith.assets.house.language --data ../shared/data``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.house import language_measures as measures
-from assets.house import language_text as material
-from assets.house.language_examples import CONTEXT, encoded, examples, packed, tokenizer_of
-from assets.house.language_training import ROWS_PER_STEP, train, untrained
+from corpusmith.assets.house import language_measures as measures
+from corpusmith.assets.house import language_text as material
+from corpusmith.assets.house.language_examples import CONTEXT, encoded, examples, packed, tokenizer_of
+from corpusmith.assets.house.language_training import ROWS_PER_STEP, train, untrained
 from corpusmith.curate.memorised import index_of
 
 OUT = Path(__file__).parents[2] / "corpusmith" / "models" / "house" / "language"

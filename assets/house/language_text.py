@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.house import phrases
+from corpusmith.assets.house import phrases
 from corpusmith.emotions import EMOTIONS
 
 GOEMOTIONS_LABELS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # order of ekman/labels.txt

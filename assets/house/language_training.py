@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from assets.house.language_examples import CONTEXT, SEED, VOCABULARY
-from assets.house.training import device
+from corpusmith.assets.house.language_examples import CONTEXT, SEED, VOCABULARY
+from corpusmith.assets.house.training import device
 
 ROWS_PER_STEP = 32
 TARGETS_PER_STEP = ROWS_PER_STEP * CONTEXT * 3 // 4

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from assets.house.degrade import FAULTS, degraded
-from assets.house.expression_card import said, share
-from assets.house.object_judge import HARDEST, NAME, STEPS, Marks, drawn
-from assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
+from corpusmith.assets.house.degrade import FAULTS, degraded
+from corpusmith.assets.house.expression_card import said, share
+from corpusmith.assets.house.object_judge import HARDEST, NAME, STEPS, Marks, drawn
+from corpusmith.assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
 from corpusmith.drawings import objects
 from corpusmith.drawings.canvas import Pixels
 from corpusmith.models.perceivers.classifiers import Tagger

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from assets.house import readers
-from assets.house.degrade import FAULTS, degraded, posed
-from assets.house.readers import ROWS, SEEDS, Seen, normalised, tensor, worst
-from assets.house.training import WORK
+from corpusmith.assets.house import readers
+from corpusmith.assets.house.degrade import FAULTS, degraded, posed
+from corpusmith.assets.house.readers import ROWS, SEEDS, Seen, normalised, tensor, worst
+from corpusmith.assets.house.training import WORK
 from corpusmith.drawings import canvas, objects, scenes
 from corpusmith.drawings.canvas import Pixels
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from assets.house.training import device, moved, train
+from corpusmith.assets.house.training import device, moved, train
 from corpusmith.drawings.canvas import SIZE, Pixels
 
 if TYPE_CHECKING:

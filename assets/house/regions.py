@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from assets.house import readers
-from assets.house.degrade import FAULTS, degraded
-from assets.house.readers import SEEDS, Seen, normalised, tensor, worst
-from assets.house.training import WORK
+from corpusmith.assets.house import readers
+from corpusmith.assets.house.degrade import FAULTS, degraded
+from corpusmith.assets.house.readers import SEEDS, Seen, normalised, tensor, worst
+from corpusmith.assets.house.training import WORK
 from corpusmith.drawings import objects, scenes
 from corpusmith.drawings.canvas import SIZE, Pixels
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.house.degrade import degraded
-from assets.house.expression_card import said
-from assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
-from assets.house.regions import HARDEST, NAME, ROWS, STEPS, STILL, Labels, drawn
+from corpusmith.assets.house.degrade import degraded
+from corpusmith.assets.house.expression_card import said
+from corpusmith.assets.house.readers import SEEDS, front_matter, pixels, rounded, size, tensor
+from corpusmith.assets.house.regions import HARDEST, NAME, ROWS, STEPS, STILL, Labels, drawn
 from corpusmith.curate import masks
 from corpusmith.drawings import objects
 from corpusmith.drawings.canvas import Pixels

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from assets.imagenet import scores as scoring
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.training import ALL, BOTH, GENERATED, REAL
-from assets.imagenet.ways import strategies
+from corpusmith.assets.imagenet import scores as scoring
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.training import ALL, BOTH, GENERATED, REAL
+from corpusmith.assets.imagenet.ways import strategies
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import scores
-from validation.schema import IMAGENET, IMAGENET_REJECTED
+from corpusmith.validation.schema import IMAGENET, IMAGENET_REJECTED
 
 STAGES: Final = (
     Stage(

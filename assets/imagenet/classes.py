@@ -1,7 +1,7 @@
 """The 1,000 classes of ImageNet, as they are numbered, named and said; those of a corpus, templates and descriptions.
 
-``python -m assets.imagenet.classes FOLDER`` writes their table (corpusmith.ingest.imagenet) from the reference lists in
-a folder. NOTICE beside this file says whose words they are.
+``python -m corpusmith.assets.imagenet.classes FOLDER`` writes their table (corpusmith.ingest.imagenet) from the
+reference lists in a folder. NOTICE beside this file says whose words they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.settings import ImageNet
 from corpusmith.drawings import objects
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest.imagenet import CLASSES, TABLE

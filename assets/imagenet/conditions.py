@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from assets.imagenet import makers
-from assets.imagenet.images import seen
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import FROM_IMAGE, PLAIN, strategies, ways
+from corpusmith.assets.imagenet import makers
+from corpusmith.assets.imagenet.images import seen
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.ways import FROM_IMAGE, PLAIN, strategies, ways
 from corpusmith.errors import SettingsError
 from corpusmith.work.draws import Seeds, below
 from corpusmith.work.produce import Make

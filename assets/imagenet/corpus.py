@@ -7,17 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from assets.corpus import Content, Corpus
-from assets.imagenet import card, classes, finetuned, folder, makers, rows
-from assets.imagenet import sources as reading
-from assets.imagenet.images import all_of
-from assets.imagenet.preview import preview
-from assets.imagenet.remake import remaker
-from assets.imagenet.settings import ImageNet
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.imagenet import card, classes, finetuned, folder, makers, rows
+from corpusmith.assets.imagenet import sources as reading
+from corpusmith.assets.imagenet.images import all_of
+from corpusmith.assets.imagenet.preview import preview
+from corpusmith.assets.imagenet.remake import remaker
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.resources import Workshop
 from corpusmith.release.inputs import CardText
-from corpusmith.release.takedown import Lineage
-from validation.imagenet import SUITE
+from corpusmith.release.lineage import Lineage
+from corpusmith.validation.imagenet import SUITE
 
 
 def content(
@@ -46,7 +46,7 @@ def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
 CORPUS = Corpus(
     name="imagenet",
     settings=ImageNet,
-    graph="assets.imagenet.graph",
+    graph="corpusmith.assets.imagenet.graph",
     tables=("sources", "images", "curated"),
     content=content,
     scores=("shift_scores",),

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.imagenet import makers
-from assets.imagenet.images import seen
-from assets.imagenet.settings import Curated, ImageNet
-from assets.imagenet.ways import PLAIN
+from corpusmith.assets.imagenet import makers
+from corpusmith.assets.imagenet.images import seen
+from corpusmith.assets.imagenet.settings import Curated, ImageNet
+from corpusmith.assets.imagenet.ways import PLAIN
 from corpusmith.curate import agreement
 from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts

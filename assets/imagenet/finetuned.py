@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import polars as pl
 
-from assets.imagenet import makers
-from assets.imagenet.makers import Drawer
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import FINETUNED, Way, ways
-from assets.resources import Workshop
+from corpusmith.assets.imagenet import makers
+from corpusmith.assets.imagenet.makers import Drawer
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.ways import FINETUNED, Way, ways
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from assets.imagenet.classes import few, table
-from assets.imagenet.photographs import SPLITS
+from corpusmith.assets.imagenet.classes import few, table
+from corpusmith.assets.imagenet.photographs import SPLITS
 from corpusmith.errors import UserError
 from corpusmith.release import manifest, parquet
 from corpusmith.release.folder import replacing

@@ -5,15 +5,15 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from assets.asset import corpus_asset
-from assets.imagenet import classes, scores, shifts
-from assets.imagenet import conditions as planning
-from assets.imagenet import curated as curating
-from assets.imagenet import finetuned as adapting
-from assets.imagenet import images as drawing
-from assets.imagenet import sources as reading
-from assets.pictures import contact_sheet, fates
-from assets.resources import Workshop
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.imagenet import classes, scores, shifts
+from corpusmith.assets.imagenet import conditions as planning
+from corpusmith.assets.imagenet import curated as curating
+from corpusmith.assets.imagenet import finetuned as adapting
+from corpusmith.assets.imagenet import images as drawing
+from corpusmith.assets.imagenet import sources as reading
+from corpusmith.assets.pictures import contact_sheet, fates
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import ModelError
 
 BLOCKS = dg.DynamicPartitionsDefinition(name="imagenet_images")

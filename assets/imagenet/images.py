@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from assets.imagenet.makers import Drawer
-from assets.imagenet.ways import FINETUNED, FROM_IMAGE, WAY, Way
+from corpusmith.assets.imagenet.makers import Drawer
+from corpusmith.assets.imagenet.ways import FINETUNED, FROM_IMAGE, WAY, Way
 from corpusmith.errors import PlanError
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Make, Maker, with_failed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
 
-from assets.imagenet.classes import COUNT, WNID, check_order, few, plain, table
+from corpusmith.assets.imagenet.classes import COUNT, WNID, check_order, few, plain, table
 from corpusmith.errors import SourceError
 
 COLUMNS: Final = ("wnid", "synset", "label", "labels", "class", "fine_label")

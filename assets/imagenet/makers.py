@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
-from assets.imagenet import ways
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import Way
+from corpusmith.assets.imagenet import ways
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.ways import Way
 from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry

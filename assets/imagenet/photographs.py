@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from assets.imagenet import labels
-from assets.imagenet.classes import COUNT, few, table
+from corpusmith.assets.imagenet import labels
+from corpusmith.assets.imagenet.classes import COUNT, few, table
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest.photographs import (
     ENDINGS,

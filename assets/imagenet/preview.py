@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.imagenet import classes, conditions, curated, images, makers, ways
-from assets.imagenet import sources as reading
-from assets.resources import Workshop
+from corpusmith.assets.imagenet import classes, conditions, curated, images, makers, ways
+from corpusmith.assets.imagenet import sources as reading
+from corpusmith.assets.resources import Workshop
 
 
 def preview(workshop: Workshop, rows: int) -> pl.DataFrame:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import polars as pl
 import pyarrow as pa
 
-from assets.imagenet import classes, finetuned, makers
-from assets.imagenet import sources as reading
-from assets.imagenet.ways import FINETUNED, ways
-from assets.resources import Workshop
-from assets.samples import batch, made_here, make
+from corpusmith.assets.imagenet import classes, finetuned, makers
+from corpusmith.assets.imagenet import sources as reading
+from corpusmith.assets.imagenet.ways import FINETUNED, ways
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import batch, made_here, make
 from corpusmith.errors import UserError
 from corpusmith.work.plan import keys
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.imagenet.training import BOTH, FAMILY, REAL, Study, Test
+from corpusmith.assets.imagenet.training import BOTH, FAMILY, REAL, Study, Test
 from corpusmith.models import classifiers
 from corpusmith.score import shift
 from corpusmith.score.metrics import calibration_error
@@ -55,7 +55,7 @@ class Answers:
 
     @classmethod
     def of(cls, study: Study, trained: pl.DataFrame, draws: int) -> Answers:
-        """Those of trainings (assets.imagenet.training.trained); there is one at least."""
+        """Those of trainings (corpusmith.assets.imagenet.training.trained); there is one at least."""
         said, confidence = (np.stack(trained[name].to_numpy()) for name in ("said", "confidence"))
         places = study.tested.about["place"].to_numpy()
         ends = np.cumsum([len(test.rows) for test in study.tests])

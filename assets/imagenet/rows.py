@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from corpusmith.errors import ReleaseError
-from validation.schema import IMAGENET, IMAGENET_REJECTED, Column, schema
+from corpusmith.validation.schema import IMAGENET, IMAGENET_REJECTED, Column, schema
 
 
 def released(images: pl.LazyFrame, curated: pl.LazyFrame, sources: pl.LazyFrame, photographs: bool) -> pl.LazyFrame:

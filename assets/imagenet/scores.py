@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from assets.imagenet import makers, robustness, training
-from assets.imagenet.images import seen
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.training import REAL, way
+from corpusmith.assets.imagenet import makers, robustness, training
+from corpusmith.assets.imagenet.images import seen
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.training import REAL, way
 from corpusmith.models.loading import hardware
 from corpusmith.score import bootstrap, diversity
 from corpusmith.score.generators import wilson

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pyarrow as pa
 
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.sources import classes_of, kind_of, test_sets, traits_of
-from assets.resources import Workshop
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.sources import classes_of, kind_of, test_sets, traits_of
+from corpusmith.assets.resources import Workshop
 from corpusmith.drawings import nuisances, objects
 from corpusmith.drawings import shifts as looks
 from corpusmith.errors import SettingsError

@@ -11,11 +11,11 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
-from assets.imagenet import classes, images, makers
-from assets.imagenet.photographs import Found, once, photographs, with_splits
-from assets.imagenet.settings import ImageNet
-from assets.imagenet.ways import FROM_IMAGE, strategies
-from assets.resources import Workshop
+from corpusmith.assets.imagenet import classes, images, makers
+from corpusmith.assets.imagenet.photographs import Found, once, photographs, with_splits
+from corpusmith.assets.imagenet.settings import ImageNet
+from corpusmith.assets.imagenet.ways import FROM_IMAGE, strategies
+from corpusmith.assets.resources import Workshop
 from corpusmith.drawings import objects
 from corpusmith.errors import SettingsError, SourceError
 from corpusmith.ingest.photographs import KEPT, Photographs, kept

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.imagenet.settings import ImageNet, ShiftScores
-from assets.imagenet.shifts import NATURAL
-from assets.imagenet.ways import FINETUNED
+from corpusmith.assets.imagenet.settings import ImageNet, ShiftScores
+from corpusmith.assets.imagenet.shifts import NATURAL
+from corpusmith.assets.imagenet.ways import FINETUNED
 from corpusmith.curate.images import opened
 from corpusmith.models import classifiers
 from corpusmith.models.loading import hardware

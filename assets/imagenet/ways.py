@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from assets.imagenet.settings import Grid, ImageNet
+from corpusmith.assets.imagenet.settings import Grid, ImageNet
 from corpusmith.models import catalog
 
 Way = Mapping[str, Any]

@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from assets.portraits import makers
-from assets.portraits.images import Make, kept, seen
-from assets.portraits.settings import Portraits
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.images import Make, kept, seen
+from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import BalanceError
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from assets.portraits.settings import Portraits
+from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS, VOCABULARIES
 from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import generators, perceivers, scores
-from validation.schema import PORTRAITS, PORTRAITS_REJECTED
+from corpusmith.validation.schema import PORTRAITS, PORTRAITS_REJECTED
 
 STAGES: Final = (
     Stage(

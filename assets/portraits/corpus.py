@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from assets.corpus import Content, Corpus
-from assets.portraits import card, makers, rows, sources
-from assets.portraits.images import all_of
-from assets.portraits.preview import preview
-from assets.portraits.remake import remaker
-from assets.portraits.settings import Portraits
-from assets.resources import Workshop
-from validation.portraits import SUITE
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.portraits import card, makers, rows, sources
+from corpusmith.assets.portraits.images import all_of
+from corpusmith.assets.portraits.preview import preview
+from corpusmith.assets.portraits.remake import remaker
+from corpusmith.assets.portraits.settings import Portraits
+from corpusmith.assets.resources import Workshop
+from corpusmith.validation.portraits import SUITE
 
 
 def content(
@@ -34,7 +34,7 @@ def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
 CORPUS = Corpus(
     name="portraits",
     settings=Portraits,
-    graph="assets.portraits.graph",
+    graph="corpusmith.assets.portraits.graph",
     tables=("images", "curated", "annotations"),
     content=content,
     scores=("generator_scores", "perceiver_scores"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.portraits import earlier, makers
-from assets.portraits.images import Make, kept, seen
-from assets.portraits.settings import Curated, Portraits
-from assets.portraits.splits import splits
+from corpusmith.assets.portraits import earlier, makers
+from corpusmith.assets.portraits.images import Make, kept, seen
+from corpusmith.assets.portraits.settings import Curated, Portraits
+from corpusmith.assets.portraits.splits import splits
 from corpusmith.curate.image_hashes import duplicates
 from corpusmith.curate.image_quality import Inspector, Thresholds, verdicts
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.portraits import makers
-from assets.portraits.images import Make, seen
-from assets.portraits.settings import Portraits
-from assets.resources import Workshop
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.images import Make, seen
+from corpusmith.assets.portraits.settings import Portraits
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate.known_images import known, remember
 from corpusmith.release import parquet
 

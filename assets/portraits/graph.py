@@ -3,13 +3,13 @@
 import dagster as dg
 import polars as pl
 
-from assets.asset import corpus_asset
-from assets.pictures import confusion_matrix, contact_sheet, fates, leaderboard
-from assets.portraits import annotations as annotating
-from assets.portraits import curated as curating
-from assets.portraits import earlier, scores, sources
-from assets.portraits import images as generating
-from assets.resources import Workshop
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.pictures import confusion_matrix, contact_sheet, fates, leaderboard
+from corpusmith.assets.portraits import annotations as annotating
+from corpusmith.assets.portraits import curated as curating
+from corpusmith.assets.portraits import earlier, scores, sources
+from corpusmith.assets.portraits import images as generating
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import ModelError
 from corpusmith.ingest import people
 

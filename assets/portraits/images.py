@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from assets.portraits import makers
-from assets.portraits.settings import Portraits
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Make, Maker, with_failed
 

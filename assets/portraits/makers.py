@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assets.portraits.settings import Portraits
+from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog, perceivers
 from corpusmith.models.images import Generator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.portraits import annotations, curated, images, sources
-from assets.resources import Workshop
+from corpusmith.assets.portraits import annotations, curated, images, sources
+from corpusmith.assets.resources import Workshop
 from corpusmith.ingest import people
 
 

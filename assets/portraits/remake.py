@@ -7,11 +7,11 @@ from collections.abc import Callable
 import polars as pl
 import pyarrow as pa
 
-from assets.portraits import makers
-from assets.portraits.annotations import PROBABILITIES, SAID, consensus
-from assets.portraits.settings import Portraits
-from assets.resources import Workshop
-from assets.samples import batch, made_here, make
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.annotations import PROBABILITIES, SAID, consensus
+from corpusmith.assets.portraits.settings import Portraits
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import batch, made_here, make
 from corpusmith.work.plan import keys
 
 JUDGED = ("emotion_seen", *PROBABILITIES, "intensity", "quality")

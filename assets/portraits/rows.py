@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.portraits.annotations import consensus
+from corpusmith.assets.portraits.annotations import consensus
 from corpusmith.errors import ReleaseError
-from validation.schema import PORTRAITS, PORTRAITS_REJECTED, schema
+from corpusmith.validation.schema import PORTRAITS, PORTRAITS_REJECTED, schema
 
 
 def released(images: pl.LazyFrame, curated: pl.LazyFrame, annotations: pl.LazyFrame) -> pl.LazyFrame:

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from assets.portraits import makers
-from assets.portraits.annotations import consensus
-from assets.portraits.images import Make, kept, seen
-from assets.portraits.settings import Portraits
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.annotations import consensus
+from corpusmith.assets.portraits.images import Make, kept, seen
+from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.score import generators, perceivers
 from corpusmith.score.agreement import agreement
 from corpusmith.score.measured import measured

@@ -6,11 +6,11 @@ import hashlib
 
 import polars as pl
 
-from assets.portraits import earlier, makers
-from assets.portraits import prompts as planning
-from assets.portraits.settings import Portraits
-from assets.portraits.splits import splits
-from assets.resources import Workshop
+from corpusmith.assets.portraits import earlier, makers
+from corpusmith.assets.portraits import prompts as planning
+from corpusmith.assets.portraits.settings import Portraits
+from corpusmith.assets.portraits.splits import splits
+from corpusmith.assets.resources import Workshop
 from corpusmith.ingest import people
 from corpusmith.models.diffusion import runs_on
 from corpusmith.models.preflight import preflight

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.reddit.settings import Balanced
+from corpusmith.assets.reddit.settings import Balanced
 from corpusmith.curate.balance import assign_splits, balanced, groups
 from corpusmith.errors import BalanceError
-from validation.schema import RELEASE
+from corpusmith.validation.schema import RELEASE
 
 ADVICE = """\
   - raise reddit.rewritten.rounds or lower reddit.rewritten.min_content_kept, so that more rewrites are kept;

@@ -12,7 +12,7 @@ from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.inputs import CardText, Stage
 from corpusmith.score import scores
-from validation.schema import REJECTED, RELEASE
+from corpusmith.validation.schema import REJECTED, RELEASE
 
 WRITTEN: Final = ("rewritten", "synthetic")
 

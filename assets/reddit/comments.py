@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from assets.reddit.settings import Reddit
-from assets.reddit.sources import digest
-from assets.resources import Workshop
+from corpusmith.assets.reddit.settings import Reddit
+from corpusmith.assets.reddit.sources import digest
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
 from corpusmith.curate.text import Rules, clean
 from corpusmith.errors import SourceError

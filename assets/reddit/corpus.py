@@ -8,18 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from assets.corpus import Content, Corpus
-from assets.reddit import comments as cleaning
-from assets.reddit import makers, rejected, sources
-from assets.reddit.card import CARD, DEMO
-from assets.reddit.preview import preview
-from assets.reddit.remake import remaker
-from assets.reddit.settings import Reddit
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.reddit import comments as cleaning
+from corpusmith.assets.reddit import makers, rejected, sources
+from corpusmith.assets.reddit.card import CARD, DEMO
+from corpusmith.assets.reddit.preview import preview
+from corpusmith.assets.reddit.remake import remaker
+from corpusmith.assets.reddit.settings import Reddit
+from corpusmith.assets.resources import Workshop
 from corpusmith.ingest.sources import pinned
 from corpusmith.release.inputs import CardText, Source
-from corpusmith.release.takedown import Lineage
-from validation.reddit import SUITE
+from corpusmith.release.lineage import Lineage
+from corpusmith.validation.reddit import SUITE
 
 
 def content(
@@ -61,7 +61,7 @@ def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
 CORPUS = Corpus(
     name="reddit",
     settings=Reddit,
-    graph="assets.reddit.graph",
+    graph="corpusmith.assets.reddit.graph",
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
     scores=("probes", "zero_shot"),

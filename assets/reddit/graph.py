@@ -3,17 +3,17 @@
 import dagster as dg
 import polars as pl
 
-from assets import refused
-from assets.asset import corpus_asset
-from assets.pictures import class_balance, confusion_matrix, probe_curve
-from assets.reddit import balanced as balancing
-from assets.reddit import comments as cleaning
-from assets.reddit import labelled as labelling
-from assets.reddit import makers, scores
-from assets.reddit import rewritten as rewriting
-from assets.reddit import synthesized as synthesis
-from assets.reddit.sources import sources, token
-from assets.resources import Workshop
+from corpusmith.assets import refused
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.pictures import class_balance, confusion_matrix, probe_curve
+from corpusmith.assets.reddit import balanced as balancing
+from corpusmith.assets.reddit import comments as cleaning
+from corpusmith.assets.reddit import labelled as labelling
+from corpusmith.assets.reddit import makers, scores
+from corpusmith.assets.reddit import rewritten as rewriting
+from corpusmith.assets.reddit import synthesized as synthesis
+from corpusmith.assets.reddit.sources import sources, token
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError
 
 DUMPS = dg.DynamicPartitionsDefinition(name="reddit_dumps")

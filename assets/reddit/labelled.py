@@ -15,7 +15,7 @@ JUDGED = ("emotion", "confidence", *PROBABILITIES)
 
 def label(comments: pl.LazyFrame, judge: Maker, make: Make, min_confidence: float) -> pl.LazyFrame:
     """The fit comments as natural samples with their emotion; those that the judge is unsure of are rejected."""
-    from assets.reddit import comments as stage
+    from corpusmith.assets.reddit import comments as stage
 
     kept = comments.filter(pl.col("verdict") == "kept").drop("verdict", "reasons", "duplicate_of")
     natural = kept.with_columns(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from assets.reddit.settings import Balanced
+from corpusmith.assets.reddit.settings import Balanced
 from corpusmith.emotions import EMOTIONS
 
 LEAST_GUESS = 0.1  # share of the asked rows that turn out fit, so that a round stays bounded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets.reddit.settings import Models
+from corpusmith.assets.reddit.settings import Models
 from corpusmith.models.text import chat, classify, rewrite, writers
 from corpusmith.work.produce import Maker
 

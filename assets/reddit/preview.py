@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.reddit import comments, makers
-from assets.reddit.labelled import label
-from assets.reddit.rewritten import rewrite
-from assets.reddit.sources import sources
-from assets.reddit.synthesized import synthesize
-from assets.resources import Workshop
-from assets.samples import some
+from corpusmith.assets.reddit import comments, makers
+from corpusmith.assets.reddit.labelled import label
+from corpusmith.assets.reddit.rewritten import rewrite
+from corpusmith.assets.reddit.sources import sources
+from corpusmith.assets.reddit.synthesized import synthesize
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import some
 
 LINES = 2_000
 SHOWN = ("origin", "emotion", "confidence", "target", "text", "source_text", "writer", "judge", "verdict", "reasons")

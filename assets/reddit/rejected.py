@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from assets.reddit.comments import MAKER, PLACE
+from corpusmith.assets.reddit.comments import MAKER, PLACE
+from corpusmith.validation.schema import REJECTED, schema
 from corpusmith.work.plan import canonical
-from validation.schema import REJECTED, schema
 
 
 def rejected(comments: pl.LazyFrame, stages: Sequence[pl.LazyFrame], chosen: pl.LazyFrame) -> pl.LazyFrame:

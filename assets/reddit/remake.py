@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import polars as pl
 
-from assets.reddit import comments, makers
-from assets.reddit.labelled import JUDGED
-from assets.reddit.settings import Reddit
-from assets.reddit.sources import sources
-from assets.resources import Workshop
-from assets.samples import make
+from corpusmith.assets.reddit import comments, makers
+from corpusmith.assets.reddit.labelled import JUDGED
+from corpusmith.assets.reddit.settings import Reddit
+from corpusmith.assets.reddit.sources import sources
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import make
 from corpusmith.errors import SourceError, UserError
 from corpusmith.work.plan import keys
 from corpusmith.work.produce import Maker

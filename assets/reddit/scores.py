@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from assets.reddit.labelled import Make
-from assets.reddit.settings import Reddit, Scores
+from corpusmith.assets.reddit.labelled import Make
+from corpusmith.assets.reddit.settings import Reddit, Scores
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text.chat import LocalChat
 from corpusmith.score import baselines, resample

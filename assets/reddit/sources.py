@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from assets import refused
-from assets.resources import Workshop
+from corpusmith.assets import refused
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.ingest.sources import (
     check_name,
@@ -122,7 +122,7 @@ def _is_source(path: Path) -> bool:
 
 
 def _demo(workshop: Workshop) -> Path:
-    from assets.reddit.demo import write_demo_dump
+    from corpusmith.assets.reddit.demo import write_demo_dump
 
     demo = workshop.settings.reddit.demo
     path = workshop.home / ".corpusmith" / "demo" / f"RC_demo-{demo.comments}-{demo.seed}.zst"

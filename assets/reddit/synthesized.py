@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
-from assets.reddit.lacking import Quota, counts, fill, lacking, wanted
-from assets.reddit.settings import Reddit
+from corpusmith.assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
+from corpusmith.assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
 from corpusmith.curate.privacy import scrub

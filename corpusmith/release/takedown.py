@@ -12,6 +12,7 @@ import polars as pl
 
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, parquet, shelf, tombstones
+from corpusmith.release.lineage import Lineage
 from corpusmith.release.plain import shown
 
 SHA256_HEX: Final = 64  # digits of a digest, of which a key has half
@@ -24,19 +25,6 @@ MASK: Final = "mask"
 COPY_OF: Final = "duplicate_of"
 FOUND: Final = pl.Schema({KEY: pl.String(), "text": pl.String(), "holds": pl.List(pl.String())})
 NAMED_FIRST: Final = 5
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """The columns of a corpus's rows that name, by key or SHA-256, others.
-
-    parents: what a row was made from, as key, SHA-256 or the id that a source has: the row goes with that, and not the
-    other way round. parts: what it is put together from (a list of structs: ``key`` and ``image_sha256`` of each): they
-    go with it, and it with any of them.
-    """
-
-    parents: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -86,12 +86,14 @@ def produce(
     executor: Executor | None = None,
     max_failure_rate: float = 0.05,
     on_progress: Callable[[Progress], None] | None = None,
+    on_keys: Callable[[Shelf, pl.Series], None] | None = None,
 ) -> pl.LazyFrame:
     """Plan rows in their order with ``key`` and what the maker made of each; rows that failed are absent.
 
     So are those that were taken down (``ledger.taken_down``), which no maker is handed. Only keys that the ledger lacks
     are made, each once, in batches of ``maker.batch_rows``; each is on disk before the second one after it is begun.
-    The plan is read in a stream, twice: it should be a cheap scan.
+    The plan is read in a stream, twice: it should be a cheap scan. on_keys: told of the shelf and the keys of all plan
+    rows before any of them is looked for.
 
     Raises PlanError (columns missing or in the way), TooManyFailures (more than ``max_failure_rate`` of the tried rows,
     at least FEWEST_FAILURES), LedgerError (the store cannot be written).
@@ -99,6 +101,8 @@ def produce(
     _check(plan, maker)
     shelf = shelf_of(maker, ledger)
     plan_keys = keys_of(plan, maker)
+    if on_keys:
+        on_keys(shelf, plan_keys)
     todo = missing(plan_keys, shelf)
     if todo.any():
         _make(plan, plan_keys, todo, maker, shelf, executor or local, max_failure_rate, on_progress)

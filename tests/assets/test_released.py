@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from assets.corpus import Corpus
-from assets.registry import corpora, load
-from assets.released import as_released
-from assets.resources import Workshop
+from corpusmith.assets.corpus import Corpus
+from corpusmith.assets.registry import corpora, load
+from corpusmith.assets.released import as_released
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import UserError
 from corpusmith.settings import shared
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.registry import corpora, load
-from assets.resources import Workshop
-from assets.samples import write_page
+from corpusmith.assets.registry import corpora, load
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import write_page
 
 
 def test_what_a_sample_says_is_text_on_the_page(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.registry import load
-from assets.resources import Workshop
-from assets.status import status
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.status import status
 from corpusmith.errors import LedgerError, ReleaseError
 
 

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from numbers_corpus import CORPUS
 
-from assets.corpus import Content
-from assets.registry import load
-from assets.resources import Workshop
-from assets.taken_down import without_taken_down
-from assets.unchanged import inputs
+from corpusmith.assets.corpus import Content
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.taken_down import without_taken_down
+from corpusmith.assets.unchanged import inputs
 from corpusmith.release import tombstones
 from corpusmith.release.takedown import closure, sha256_of, tombs
 
@@ -65,7 +65,7 @@ def test_what_was_taken_down_of_any_corpus_is_not_in_the_ledger(workshop: Worksh
 
 
 def test_a_takedown_decides_a_corpus_and_its_reason_does_not(workshop: Workshop) -> None:
-    from assets.reddit.corpus import CORPUS as REDDIT
+    from corpusmith.assets.reddit.corpus import CORPUS as REDDIT
 
     before = inputs(REDDIT, workshop)
     take(workshop, "reddit", KEYS[1])

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assets.unchanged import every_row_made
+from corpusmith.assets.unchanged import every_row_made
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.edits import curated, regions, rows, scenes, turns
-from assets.edits.settings import Edits
-from assets.registry import load
-from assets.samples import make
+from corpusmith.assets.edits import curated, regions, rows, scenes, turns
+from corpusmith.assets.edits.settings import Edits
+from corpusmith.assets.registry import load
+from corpusmith.assets.samples import make
 from corpusmith.models.catalog import entry
 from corpusmith.models.diffusion import Loaded
 from corpusmith.models.editor import Editor

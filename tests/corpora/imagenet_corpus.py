@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from assets.imagenet import conditions, curated, images, rows, sources
-from assets.imagenet.ways import Way
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.imagenet import conditions, curated, images, rows, sources
+from corpusmith.assets.imagenet.ways import Way
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.drawings import objects
 from corpusmith.ingest.photographs import kept
 from corpusmith.models.images import IMAGES

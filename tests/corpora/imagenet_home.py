@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from assets.imagenet.settings import Captions, Drawn
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.imagenet.settings import Captions, Drawn
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.settings import Splits
 
 

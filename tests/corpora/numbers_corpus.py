@@ -9,18 +9,18 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.asset import corpus_asset
-from assets.corpus import Content, Corpus
-from assets.resources import Workshop
-from assets.samples import make
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.corpus import Content, Corpus
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.samples import make
 from corpusmith.release.inputs import CardText, Stage
 from corpusmith.score.scores import Measurement, table
 from corpusmith.settings import CorpusSettings, Count
+from corpusmith.validation.schema import Column
+from corpusmith.validation.suite import Suite, Table
+from corpusmith.validation.tables import columns
 from corpusmith.work.plan import canonical, fingerprint, keys
 from corpusmith.work.produce import with_failed
-from validation.schema import Column
-from validation.suite import Suite, Table
-from validation.tables import columns
 
 PARTS = dg.DynamicPartitionsDefinition(name="numbers_squares")
 WHOLE, TEXT = Column(pl.Int64(), "A whole number."), Column(pl.String(), "A word.")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from corpusmith import settings
+from corpusmith.assets import versions
+from corpusmith.dagster_project import evolve
+from corpusmith.dagster_project.cli import app
 from corpusmith.release import shelf
-from dagster_project import evolve
-from dagster_project.cli import app
 
 
 def die(*_: object) -> None:
@@ -28,12 +29,12 @@ def second(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def package_settings(params: str) -> None:
     """As if the settings that are in force were those of the package: a file that is nobody's own."""
-    settings.default_path = evolve.default_path = lambda: Path(params)
+    settings.default_path = evolve.default_path = versions.default_path = lambda: Path(params)
 
 
 STEPS: dict[str, Callable[[], None]] = {
     "in the changelog": lambda: setattr(shelf, "_link", die),
-    "before the settings": lambda: setattr(evolve, "write_version", die),
+    "before the settings": lambda: setattr(versions, "write_version", die),
     "before the shelf": lambda: setattr(shelf, "put", die),
     "on the shelf": lambda: setattr(shelf, "_link", second(shelf._link)),
     "before the shelf's changelog": lambda: setattr(shelf, "settle", second(shelf.settle)),

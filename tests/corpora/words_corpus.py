@@ -12,16 +12,16 @@ import numbers_corpus
 import polars as pl
 import pyarrow as pa
 
-from assets.asset import corpus_asset
-from assets.corpus import Content
-from assets.resources import Workshop
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.corpus import Content
+from corpusmith.assets.resources import Workshop
 from corpusmith.release.inputs import CardText, Stage
 from corpusmith.score.scores import Measurement, table
 from corpusmith.settings import CorpusSettings, Count
+from corpusmith.validation.schema import Column
+from corpusmith.validation.suite import Suite, Table
+from corpusmith.validation.tables import columns
 from corpusmith.work.plan import canonical, fingerprint
-from validation.schema import Column
-from validation.suite import Suite, Table
-from validation.tables import columns
 
 TEXT, WHOLE = Column(pl.String(), "A word."), Column(pl.Int64(), "A whole number.")
 NAMES = ("key", "kind", "text", "origin", "plan", "fingerprint", "split")

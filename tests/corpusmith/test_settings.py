@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.registry import load
+from corpusmith.assets.registry import load
 from corpusmith.errors import SettingsError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

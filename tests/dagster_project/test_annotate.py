@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from corpusmith.dagster_project.annotate import app
 from corpusmith.ingest import people
-from dagster_project.annotate import app
 
 EMOTIONS = {"happy": "joy", "sad": "sadness", "neutral": "neutral"}
 GENERATORS = ("house/epsilon", "house/flow")

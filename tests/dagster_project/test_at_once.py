@@ -10,9 +10,9 @@ from project import Project
 OPEN = """
 import sys
 from pathlib import Path
-from assets.resources import Workshop
+from corpusmith.assets.resources import Workshop
 from corpusmith.settings import Settings, Work
-from dagster_project.runs import instance_of
+from corpusmith.dagster_project.runs import instance_of
 
 workshop = Workshop(Path(sys.argv[1]), Settings(work=Work(max_failure_rate=0.5, corpora=[])))
 with instance_of(workshop) as instance:

@@ -89,7 +89,7 @@ def test_a_mistake_in_its_table_is_named(project: Project) -> None:
 
 
 def test_the_ui_has_its_assets_jobs_schedule_and_sensor(project: Project) -> None:
-    ask = "from dagster_project.definitions import defs; r = defs().get_repository_def(); "
+    ask = "from corpusmith.dagster_project.definitions import defs; r = defs().get_repository_def(); "
     listed = "print(*r.job_names, *(s.name for s in r.schedule_defs), *(s.name for s in r.sensor_defs))"
     named = project.run("-c", ask + listed, command="python").split()
     assert {"numbers_plan", "numbers_squares", "numbers", "numbers_publish"} <= set(named)

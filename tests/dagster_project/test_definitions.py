@@ -5,13 +5,13 @@ from collections import Counter
 import dagster as dg
 import pytest
 
-from assets import registry
-from assets.asset import corpus_asset
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets import registry
+from corpusmith.assets.asset import corpus_asset
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
+from corpusmith.dagster_project import automation
+from corpusmith.dagster_project.definitions import definitions
 from corpusmith.errors import BalanceError, LedgerError
-from dagster_project import automation
-from dagster_project.definitions import definitions
 
 STAGES = {"dumps", "comments", "labelled", "rewritten", "synthesized", "balanced", "probes", "zero_shot", "release"}
 SCORED = {"curated", "annotations", "generator_scores", "perceiver_scores", "release"}
@@ -71,7 +71,7 @@ def test_every_corpus_is_refreshed_on_a_schedule(corpus):
 
 def times_tried(error: Exception, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often an asset that raises is tried."""
-    monkeypatch.setattr("assets.asset.RETRY", dg.RetryPolicy(max_retries=2, delay=0))
+    monkeypatch.setattr("corpusmith.assets.asset.RETRY", dg.RetryPolicy(max_retries=2, delay=0))
     tried = []
 
     @corpus_asset(group="test", kinds={"python"})

@@ -11,7 +11,7 @@ import pytest
 import typer
 import zstandard
 
-from dagster_project.terminal import told
+from corpusmith.dagster_project.terminal import told
 
 SMOKE = ("--profile", "smoke")
 
@@ -149,7 +149,7 @@ def test_damaged_tables_and_segments_are_made_anew_with_one_line_said(home, cli)
     ],
 )
 def test_a_full_disk_says_so_whoever_notices_it(error, capsys, monkeypatch):
-    monkeypatch.setattr("dagster_project.quiet.quiet", lambda: None)
+    monkeypatch.setattr("corpusmith.dagster_project.quiet.quiet", lambda: None)
     with pytest.raises(typer.Exit) as ended, told(debug=False):
         raise error
     assert ended.value.exit_code == 1

@@ -8,7 +8,7 @@ import sys
 
 def models(*arguments, **environment):
     """The sub-command in a process of its own."""
-    command = [sys.executable, "-c", "from dagster_project.models import app; app()", *arguments]
+    command = [sys.executable, "-c", "from corpusmith.dagster_project.models import app; app()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
 
 

@@ -10,7 +10,7 @@ import pytest
 
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).parents[2]
-MODULE = ("-m", "dagster_project.definitions")
+MODULE = ("-m", "corpusmith.dagster_project.definitions")
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.reddit.graph import dumps
-from assets.reddit.sources import in_inbox
-from assets.registry import corpus_of, load
-from assets.resources import Workshop
-from assets.status import status
-from dagster_project import automation
-from dagster_project.jobs import partitions_of
+from corpusmith.assets.reddit.graph import dumps
+from corpusmith.assets.reddit.sources import in_inbox
+from corpusmith.assets.registry import corpus_of, load
+from corpusmith.assets.resources import Workshop
+from corpusmith.assets.status import status
+from corpusmith.dagster_project import automation
+from corpusmith.dagster_project.jobs import partitions_of
 
 
 class Watched:

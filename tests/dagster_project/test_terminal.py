@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from corpusmith.dagster_project.cli import app
+from corpusmith.dagster_project.console import Display, _of
+from corpusmith.dagster_project.terminal import plain
 from corpusmith.work.produce import Progress
-from dagster_project.cli import app
-from dagster_project.console import Display, _of
-from dagster_project.terminal import plain
 
 HOSTILE = "[/nope][red]\x1b[2J"
 

@@ -9,8 +9,8 @@ import pytest
 
 from corpusmith.curate.balance import assign_splits
 from corpusmith.emotions import EMOTIONS
+from corpusmith.validation.schema import REJECTED, RELEASE, schema
 from corpusmith.work.plan import canonical, fingerprint, keys, seeds
-from validation.schema import REJECTED, RELEASE, schema
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpusmith" / "release"))  # portraits_corpus
 

@@ -14,11 +14,11 @@ import pytest
 from edits_corpus import EDITORS, Corpus, corpus
 from PIL import Image
 
-from assets.edits import rows as released
+from corpusmith.assets.edits import rows as released
 from corpusmith.curate import masks
 from corpusmith.models.images import png
-from validation.edits import SENTENCES, SUITE, Limits
-from validation.schema import EDITS, schema
+from corpusmith.validation.edits import SENTENCES, SUITE, Limits
+from corpusmith.validation.schema import EDITS, schema
 
 Row = dict[str, Any]
 

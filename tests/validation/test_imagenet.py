@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from imagenet_corpus import Corpus, corpus
 
-from assets.imagenet import rows as released
-from validation.imagenet import SENTENCES, SUITE, Limits
-from validation.schema import IMAGENET, schema
+from corpusmith.assets.imagenet import rows as released
+from corpusmith.validation.imagenet import SENTENCES, SUITE, Limits
+from corpusmith.validation.schema import IMAGENET, schema
 
 Row = dict[str, Any]
 

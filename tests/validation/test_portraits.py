@@ -13,12 +13,12 @@ from corpusmith.curate import hamming
 from corpusmith.curate.images import opened
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
-from validation import image_facts as looked
-from validation import validate_release
-from validation.image_facts import copies_across_splits, image_facts
-from validation.portraits import SENTENCES, SUITE, Limits
-from validation.report import Report
-from validation.schema import IMAGE
+from corpusmith.validation import image_facts as looked
+from corpusmith.validation import validate_release
+from corpusmith.validation.image_facts import copies_across_splits, image_facts
+from corpusmith.validation.portraits import SENTENCES, SUITE, Limits
+from corpusmith.validation.report import Report
+from corpusmith.validation.schema import IMAGE
 
 
 def failed(report: Report) -> dict[str, set[str]]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ReleaseError
 from corpusmith.release.manifest import Manifest
-from validation import validate_release
-from validation.reddit import SENTENCES, SUITE, Limits
-from validation.report import Report
+from corpusmith.validation import validate_release
+from corpusmith.validation.reddit import SENTENCES, SUITE, Limits
+from corpusmith.validation.report import Report
 
 Fault = Callable[[pl.DataFrame], tuple[pl.DataFrame, set[str]]]
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from edits_corpus import EDITORS, corpus, made_of, settings
 
-from assets.edits.curated import chained, split_of, verdicts
-from assets.edits.curated import judged as look
+from corpusmith.assets.edits.curated import chained, split_of, verdicts
+from corpusmith.assets.edits.curated import judged as look
 from corpusmith.curate import masks
 from corpusmith.models.perceivers import Embedder, Tagger
 from corpusmith.models.perceivers.edits import EditJudge

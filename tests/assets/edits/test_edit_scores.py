@@ -10,7 +10,7 @@ import pytest
 from edits_corpus import EDITORS, Finder, corpus, made_of, settings
 from sklearn.metrics import roc_auc_score
 
-from assets.edits import regions, scores
+from corpusmith.assets.edits import regions, scores
 from corpusmith.curate import masks
 from corpusmith.score.scores import Measurement, table
 

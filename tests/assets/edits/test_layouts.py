@@ -12,17 +12,17 @@ import pytest
 from edits_corpus import EDITORS, corpus, settings
 from PIL import Image
 
-from assets.edits import diffseg, imports
-from assets.edits.card import card
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.edits import diffseg, imports
+from corpusmith.assets.edits.card import card
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate import masks
 from corpusmith.errors import ReleaseError, SettingsError, UserError
 from corpusmith.release.inputs import Release
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
-from validation import validate_release
-from validation.edits import SUITE
+from corpusmith.validation import validate_release
+from corpusmith.validation.edits import SUITE
 
 QUICK = [
     "edits.scores.segmenters=[fcn-8s]",
@@ -155,7 +155,7 @@ def test_a_pair_without_a_mask_or_with_a_mask_of_colours_is_named(tmp_path):
 
 
 def test_too_few_edits_to_train_on_or_to_test_are_one_line(tmp_path):
-    from assets.edits import scores
+    from corpusmith.assets.edits import scores
 
     few = corpus(24).rows.collect().with_columns(split=pl.lit("train"))
     with pytest.raises(SettingsError, match="leave none to test the baselines"):

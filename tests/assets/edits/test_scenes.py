@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from assets.edits import regions, scenes, sources, turns
-from assets.edits.makers import finder
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.edits import regions, scenes, sources, turns
+from corpusmith.assets.edits.makers import finder
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate import masks
 from corpusmith.errors import SourceError
 from corpusmith.models.catalog import entry

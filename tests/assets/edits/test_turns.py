@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from edits_corpus import EDITORS, Finder, corpus, editor, made_of, settings
 
-from assets.edits import makers, turns
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.edits import makers, turns
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate import masks
 from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models.text.edit_prompts import EditPromptWriter
@@ -99,7 +99,7 @@ def test_after_a_turn_that_failed_nothing_is_made_and_the_others_go_on(made, tmp
 
 def test_a_scene_without_regions_has_no_chain():
     wanted = settings("edits.regions.min_area=0.45")
-    from assets.edits import regions
+    from corpusmith.assets.edits import regions
 
     few = corpus(6)
     found = regions.regions(few.scenes, Finder(), made_of, wanted.regions)

@@ -11,10 +11,18 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from assets.house import autoencoder, clip, diffusion, expression, generator_card, language_training, object_judge
-from assets.house.generators import GENERATORS, LONGEST, tokenizer
-from assets.house.language_examples import CONTEXT, tokenizer_of
-from assets.house.training import moved
+from corpusmith.assets.house import (
+    autoencoder,
+    clip,
+    diffusion,
+    expression,
+    generator_card,
+    language_training,
+    object_judge,
+)
+from corpusmith.assets.house.generators import GENERATORS, LONGEST, tokenizer
+from corpusmith.assets.house.language_examples import CONTEXT, tokenizer_of
+from corpusmith.assets.house.training import moved
 from corpusmith.models.house import HOUSE
 
 

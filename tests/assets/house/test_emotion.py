@@ -5,7 +5,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from assets.house import emotion, emotion_card
+from corpusmith.assets.house import emotion, emotion_card
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import house
 from corpusmith.models.text.classify import EKMAN, predict

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assets.house import (
+from corpusmith.assets.house import (
     clip,
     clip_card,
     expression,
@@ -24,8 +24,8 @@ from assets.house import (
     regions,
     regions_card,
 )
-from assets.house import expression_drawings as drawings
-from assets.house.degrade import FAULTS, degraded
+from corpusmith.assets.house import expression_drawings as drawings
+from corpusmith.assets.house.degrade import FAULTS, degraded
 from corpusmith.models import house
 from corpusmith.models.perceivers import Classifier, Tagger, ZeroShot
 from corpusmith.models.regions import RegionFinder

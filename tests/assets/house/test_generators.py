@@ -7,11 +7,11 @@ import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 
-from assets.house import autoencoder, diffusion, generator_card, graph
-from assets.house.drawings import drawings, kept
-from assets.house.generators import GENERATORS, LONGEST, tokenizer
-from assets.house.training import train
-from assets.portraits.prompts import prompts
+from corpusmith.assets.house import autoencoder, diffusion, generator_card, graph
+from corpusmith.assets.house.drawings import drawings, kept
+from corpusmith.assets.house.generators import GENERATORS, LONGEST, tokenizer
+from corpusmith.assets.house.training import train
+from corpusmith.assets.portraits.prompts import prompts
 from corpusmith.errors import ModelError
 from corpusmith.models.catalog import entry
 from corpusmith.models.images import Generator
@@ -154,7 +154,7 @@ def test_the_recipe_runs_as_assets_and_no_generator_learns_in_latents_that_lose_
 
 
 def test_a_generator_without_its_autoencoder_says_what_makes_it(tmp_path):
-    with pytest.raises(ModelError, match=r"python -m assets\.house\.autoencoder narrow"):
+    with pytest.raises(ModelError, match=r"python -m corpusmith.assets\.house\.autoencoder narrow"):
         diffusion.make("epsilon", tmp_path, tmp_path)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.house import language_text, phrases
-from assets.house.language_examples import CONTEXT, encoded, examples, packed, tokenizer_of
+from corpusmith.assets.house import language_text, phrases
+from corpusmith.assets.house.language_examples import CONTEXT, encoded, examples, packed, tokenizer_of
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models import house
 from corpusmith.models.text import prompts
@@ -88,7 +88,7 @@ def test_training_goes_on_where_it_stopped(
     texts: dict[str, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
-    from assets.house import language_training
+    from corpusmith.assets.house import language_training
 
     monkeypatch.setattr(language_training, "ROWS_PER_STEP", 2)
     monkeypatch.setattr(language_training, "TARGETS_PER_STEP", 2 * CONTEXT * 3 // 4)
@@ -105,7 +105,7 @@ def test_training_goes_on_where_it_stopped(
 
 
 def test_the_card_s_numbers_are_those_that_were_measured() -> None:
-    from assets.house.language_measures import card
+    from corpusmith.assets.house.language_measures import card
 
     measured = json.loads((HOUSE / "metrics.json").read_text())
     assert (HOUSE / "README.md").read_text() == card(measured)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.imagenet import classes, labels
+from corpusmith.assets.imagenet import classes, labels
 from corpusmith.drawings import objects
 from corpusmith.errors import SettingsError, SourceError
 

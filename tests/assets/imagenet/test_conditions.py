@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from imagenet_corpus import settings
 
-from assets.imagenet import conditions
-from assets.imagenet.ways import FROM_IMAGE, ways
+from corpusmith.assets.imagenet import conditions
+from corpusmith.assets.imagenet.ways import FROM_IMAGE, ways
 from corpusmith.errors import SettingsError
 
 TEMPLATES = ("a photo of the {}.", "a drawing of a {}.", "a sketch of a {}.")

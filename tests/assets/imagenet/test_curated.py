@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from imagenet_corpus import NAMES, corpus
 
-from assets.imagenet import curated
+from corpusmith.assets.imagenet import curated
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from assets.imagenet import classes, folder
+from corpusmith.assets.imagenet import classes, folder
 from corpusmith.errors import UserError
 from corpusmith.release.inputs import CardText, Release, Stage
 from corpusmith.release.write import write_release

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from imagenet_corpus import NAMES, corpus
 
-from assets.imagenet import robustness, scores, shifts, training
+from corpusmith.assets.imagenet import robustness, scores, shifts, training
 from corpusmith.score.generators import wilson
 from corpusmith.score.scores import SCORES, Measurement, table
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from imagenet_corpus import WNIDS, corpus
 
-from assets.imagenet import classes, images
+from corpusmith.assets.imagenet import classes, images
 from corpusmith.errors import PlanError
 
 

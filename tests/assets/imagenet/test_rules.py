@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from imagenet_corpus import settings
 
-from assets.imagenet import classes, finetuned, makers, sources
-from assets.imagenet.ways import strategies, ways
-from assets.resources import Workshop
+from corpusmith.assets.imagenet import classes, finetuned, makers, sources
+from corpusmith.assets.imagenet.ways import strategies, ways
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SettingsError
 from corpusmith.release import tombstones
 from corpusmith.release.takedown import sha256_of

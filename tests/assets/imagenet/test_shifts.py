@@ -11,7 +11,7 @@ import pytest
 from imagenet_home import photograph, workshop
 from PIL import Image
 
-from assets.imagenet import classes, shifts, sources
+from corpusmith.assets.imagenet import classes, shifts, sources
 from corpusmith.drawings import nuisances
 from corpusmith.errors import SettingsError, SourceError
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from imagenet_home import photograph, workshop
 from PIL import Image
 
-from assets.imagenet import classes, sources
-from assets.imagenet.photographs import PHOTOGRAPH, with_splits
+from corpusmith.assets.imagenet import classes, sources
+from corpusmith.assets.imagenet.photographs import PHOTOGRAPH, with_splits
 from corpusmith.curate.images import opened
 from corpusmith.drawings import objects
 from corpusmith.errors import SettingsError, SourceError

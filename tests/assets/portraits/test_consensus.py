@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assets.portraits.annotations import PROBABILITIES, SAID, consensus
+from corpusmith.assets.portraits.annotations import PROBABILITIES, SAID, consensus
 from corpusmith.score import perceivers, raters
 
 

@@ -5,9 +5,9 @@ import hashlib
 import polars as pl
 import pytest
 
-from assets.portraits import curated, sources
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.portraits import curated, sources
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.drawings import canvas, portraits
 from corpusmith.errors import ModelError
 from corpusmith.models.images import png

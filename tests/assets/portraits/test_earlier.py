@@ -6,9 +6,9 @@ import hashlib
 import polars as pl
 import pytest
 
-from assets.portraits import earlier
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.portraits import earlier
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.curate.image_quality import Inspector
 from corpusmith.drawings import portraits
 from corpusmith.models.images import png

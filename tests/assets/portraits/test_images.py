@@ -6,11 +6,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from assets.portraits import images
-from assets.portraits.curated import curate
-from assets.portraits.prompts import prompts
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.portraits import images
+from corpusmith.assets.portraits.curated import curate
+from corpusmith.assets.portraits.prompts import prompts
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.models.images import IMAGES
 
 
@@ -39,7 +39,7 @@ class RefusesSadness:
 
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
-    monkeypatch.setattr("assets.portraits.makers.generator", lambda _: RefusesSadness())
+    monkeypatch.setattr("corpusmith.assets.portraits.makers.generator", lambda _: RefusesSadness())
     workshop = Workshop(tmp_path, load(profile="smoke", overrides=["work.max_failure_rate=1.0"]))
     asked = prompts("memo", 3, seed=0).lazy()
     images.generate(asked, "refuses", workshop.make).sink_parquet(tmp_path / "images.parquet")
@@ -60,7 +60,9 @@ def test_keys_are_those_of_the_engine_whether_or_not_the_image_was_made(drawn):
 
 
 def test_what_was_not_made_is_rejected_for_that_alone(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr("assets.portraits.curated.faces", lambda images, *_: images.select("key", faces=pl.lit(1)))
+    monkeypatch.setattr(
+        "corpusmith.assets.portraits.curated.faces", lambda images, *_: images.select("key", faces=pl.lit(1))
+    )
     settings = load(profile="smoke").portraits
     workshop = Workshop(tmp_path, load(profile="smoke"))
     asked = prompts("memo", 3, seed=0).lazy()

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assets.portraits.prompts import ABSENT, NEVER, PROMPTS, balance, coverage, first, prompts
+from corpusmith.assets.portraits.prompts import ABSENT, NEVER, PROMPTS, balance, coverage, first, prompts
 from corpusmith.drawings import captions
 from corpusmith.emotions import VOCABULARIES
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assets.portraits.rows import rejected
+from corpusmith.assets.portraits.rows import rejected
 from corpusmith.errors import ReleaseError
 
 

@@ -6,11 +6,11 @@ import json
 import polars as pl
 import pytest
 
-from assets.portraits import makers
-from assets.portraits.annotations import SAID
-from assets.portraits.scores import counted, of_perceivers
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.portraits import makers
+from corpusmith.assets.portraits.annotations import SAID
+from corpusmith.assets.portraits.scores import counted, of_perceivers
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.models.perceivers import VisionChat
 from corpusmith.models.text.chat import ServerChat
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.portraits.prompts import prompts
-from assets.portraits.splits import splits
+from corpusmith.assets.portraits.prompts import prompts
+from corpusmith.assets.portraits.splits import splits
 from corpusmith.errors import SettingsError
 from corpusmith.settings import Splits
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.reddit import comments
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.reddit import comments
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.work.ledger import Ledger
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import zstandard
 
-from assets.reddit import demo
-from assets.reddit.comments import deduplicate, first
-from assets.reddit.grammar import Grammar, phrases
-from assets.registry import load
+from corpusmith.assets.reddit import demo
+from corpusmith.assets.reddit.comments import deduplicate, first
+from corpusmith.assets.reddit.grammar import Grammar, phrases
+from corpusmith.assets.registry import load
 from corpusmith.errors import SettingsError
 
 COMMENTS = 6_000

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from assets.reddit.labelled import judged, unsure, verdict
+from corpusmith.assets.reddit.labelled import judged, unsure, verdict
 from corpusmith.models.text.classify import LABELS
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce

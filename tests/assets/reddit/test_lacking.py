@@ -4,8 +4,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.reddit.lacking import Quota, counts, fill, lacking, to_ask, wanted
-from assets.reddit.settings import Balanced
+from corpusmith.assets.reddit.lacking import Quota, counts, fill, lacking, to_ask, wanted
+from corpusmith.assets.reddit.settings import Balanced
 from corpusmith.emotions import EMOTIONS
 
 SAMPLE = {"target": pl.String, "number": pl.Int64, "verdict": pl.String}

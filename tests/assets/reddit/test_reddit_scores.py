@@ -3,8 +3,8 @@ import json
 import polars as pl
 import pytest
 
-from assets.reddit import scores
-from assets.registry import load
+from corpusmith.assets.reddit import scores
+from corpusmith.assets.registry import load
 from corpusmith.emotions import EMOTIONS
 from corpusmith.score.hidden_states import HiddenStates
 from corpusmith.score.scores import SCORES

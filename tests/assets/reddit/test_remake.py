@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from assets.reddit.remake import remaker
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.reddit.remake import remaker
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError, UserError
 
 

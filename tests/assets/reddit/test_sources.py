@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from assets.reddit.sources import digest, in_inbox, is_demo, sources, token
-from assets.registry import load
-from assets.resources import Workshop
+from corpusmith.assets.reddit.sources import digest, in_inbox, is_demo, sources, token
+from corpusmith.assets.registry import load
+from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError
 from corpusmith.ingest import sources as reading
 

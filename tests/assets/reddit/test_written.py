@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from assets.reddit.labelled import whole
-from assets.reddit.rewritten import as_samples as rewrites
-from assets.reddit.rewritten import judge_rewrites
-from assets.reddit.synthesized import _few_shot
-from assets.registry import load
+from corpusmith.assets.reddit.labelled import whole
+from corpusmith.assets.reddit.rewritten import as_samples as rewrites
+from corpusmith.assets.reddit.rewritten import judge_rewrites
+from corpusmith.assets.reddit.synthesized import _few_shot
+from corpusmith.assets.registry import load
 from corpusmith.models.text.classify import HouseClassifier
 from corpusmith.models.text.rewrite import HouseRewriter
 from corpusmith.models.text.writers import CUT_OFF

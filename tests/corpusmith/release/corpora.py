@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.reddit.card import CARD
+from corpusmith.assets.reddit.card import CARD
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.inputs import Release, Source
 from corpusmith.score import scores
+from corpusmith.validation.schema import REJECTED, RELEASE, schema
 from corpusmith.work.plan import canonical, keys, seeds
-from validation.schema import REJECTED, RELEASE, schema
 
 OPENINGS = ("I saw", "My sister fixed", "Nobody told me about", "We finally sold", "They painted", "You should see")
 THINGS = (

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.portraits import card
-from assets.portraits.annotations import consensus
-from assets.portraits.prompts import prompts
-from assets.portraits.splits import splits
+from corpusmith.assets.portraits import card
+from corpusmith.assets.portraits.annotations import consensus
+from corpusmith.assets.portraits.prompts import prompts
+from corpusmith.assets.portraits.splits import splits
 from corpusmith.curate.image_quality import measure
 from corpusmith.drawings.portraits import draw
 from corpusmith.emotions import EMOTIONS
@@ -21,8 +21,8 @@ from corpusmith.release.inputs import Release
 from corpusmith.score import generators, perceivers
 from corpusmith.score.scores import Measurement
 from corpusmith.settings import Splits
+from corpusmith.validation.schema import IMAGE, PORTRAITS, PORTRAITS_REJECTED, schema
 from corpusmith.work.plan import canonical, fingerprint, keys, seeds
-from validation.schema import IMAGE, PORTRAITS, PORTRAITS_REJECTED, schema
 
 SKILL = {"house/epsilon": 0.95, "house/flow": 0.85, "house/velocity-early": 0.4}
 """How often each generator shows what it was asked for."""

@@ -8,7 +8,7 @@ from huggingface_hub import DatasetCard
 from corpusmith.release.card import cell
 from corpusmith.release.inputs import Source
 from corpusmith.release.write import write_release
-from validation.schema import RELEASE
+from corpusmith.validation.schema import RELEASE
 
 
 def test_its_front_matter_is_what_the_hub_reads(release_dir: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 from edits_corpus import corpus, settings
 from PIL import Image
 
-from assets.edits.card import card
+from corpusmith.assets.edits.card import card
 from corpusmith.release import examples
 from corpusmith.release.inputs import Board
 from corpusmith.release.report.boards import comparison

@@ -18,8 +18,8 @@ from corpusmith.release.diff import diff
 from corpusmith.release.publish import hub
 from corpusmith.release.verify import check_files
 from corpusmith.release.write import write_release
-from validation import validate_release
-from validation.reddit import SUITE
+from corpusmith.validation import validate_release
+from corpusmith.validation.reddit import SUITE
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from corpusmith.release.diff import diff
 from corpusmith.release.inputs import Release
 from corpusmith.release.shards import write_parquet, write_shards
 from corpusmith.release.write import write_release
-from validation.schema import IMAGE, PORTRAITS, PORTRAITS_REJECTED, schema
+from corpusmith.validation.schema import IMAGE, PORTRAITS, PORTRAITS_REJECTED, schema
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from corpusmith.release.folder import restore
 from corpusmith.release.report import page
 from corpusmith.release.write import write_release
 from corpusmith.score.scores import SCORES, TIMES
-from validation import validate_release
-from validation.reddit import SUITE
-from validation.schema import RELEASE, schema
+from corpusmith.validation import validate_release
+from corpusmith.validation.reddit import SUITE
+from corpusmith.validation.schema import RELEASE, schema
 
 
 def contents(folder: Path) -> dict[str, bytes]:
