@@ -39,20 +39,26 @@ def release_of(corpus: Corpus, workshop: Workshop, tables: Mapping[str, Any]) ->
         params=shared(workshop.settings, corpus.name),
         sources=corpus.sources(workshop),
         changelog=shelf.changelog_of(workshop.home, corpus.name, version),
+        lineage=corpus.lineage,
     )
 
 
-def shown(manifest: Manifest, folder: Path) -> dg.MaterializeResult:
-    """What the UI and the command line show of a release."""
+def shown(manifest: Manifest, folder: Path, more: Mapping[str, Any] = {}) -> dg.MaterializeResult:
+    """What the UI and the command line show of a release; what Dagster compares of two is their digest.
+
+    more: further metadata.
+    """
     report = folder / "report" / "index.html"
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(manifest.digest),
         metadata={
+            **more,
             "version": manifest.version,
             "rows": manifest.counts["rows"],
             "release": dg.MetadataValue.path(str(folder)),
             "report": dg.MetadataValue.path(str(report)),
             "balance": dg.MetadataValue.json(manifest.counts),
-        }
+        },
     )
 
 

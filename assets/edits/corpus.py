@@ -37,6 +37,12 @@ CORPUS = Corpus(
     tables=("scenes", "turns", "curated"),
     content=content,
     scores=("segmentation_scores",),
+    reads={
+        "regions": ("regions",),
+        **dict.fromkeys(("editors", "turns"), ("turns",)),
+        **dict.fromkeys(("curated", "splits"), ("curated",)),
+        "scores": ("segmentation_scores",),
+    },
     suite=SUITE,
     card=lambda workshop: card.card(workshop.settings.edits),
     remaker=remaker,

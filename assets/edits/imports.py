@@ -23,6 +23,7 @@ from corpusmith.errors import UserError
 from corpusmith.models.images import png
 from corpusmith.release import manifest
 from corpusmith.release.inputs import CardText, Release, Source, Stage
+from corpusmith.release.lineage import Lineage
 from corpusmith.release.manifest import Manifest
 from corpusmith.release.write import write_release
 from corpusmith.settings import shared
@@ -139,6 +140,7 @@ def _released(
             makers={IMPORTED: {"model": "somebody else", "revision": "unknown"}},
             params=shared(here, "edits"),
             sources=[Source(folder.name, digest, 0, tuple(notes.sentences()))],
+            lineage=Lineage(parts=("scene", "base_sha256", "turns", "dropped")),
         ),
         into,
     )

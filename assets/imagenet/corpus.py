@@ -50,6 +50,7 @@ CORPUS = Corpus(
     tables=("sources", "images", "curated"),
     content=content,
     scores=("shift_scores",),
+    reads={"curated": ("curated",), "scores": ("shifted", "shift_scores")},
     suite=SUITE,
     card=said,
     remaker=remaker,

@@ -38,6 +38,12 @@ CORPUS = Corpus(
     tables=("images", "curated", "annotations"),
     content=content,
     scores=("generator_scores", "perceiver_scores"),
+    reads={
+        "generators": ("images",),
+        **dict.fromkeys(("curated", "annotators", "safety", "embedder", "splits"), ("curated",)),
+        "perceivers": ("perceiver_scores",),
+        "scores": ("generator_scores", "perceiver_scores"),
+    },
     suite=SUITE,
     card=lambda workshop: card.card(workshop.settings.portraits),
     remaker=remaker,

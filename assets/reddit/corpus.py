@@ -65,6 +65,18 @@ CORPUS = Corpus(
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
     scores=("probes", "zero_shot"),
+    reads={
+        "labelled": ("labelled",),
+        "rewritten": ("rewritten",),
+        "synthesized": ("synthesized",),
+        "balanced": ("balanced",),
+        "balanced.rows_per_emotion": ("rewritten",),  # what an emotion lacks
+        "models.judge": ("labelled",),
+        "models.rewriter": ("rewritten",),
+        "models.generator": ("synthesized",),
+        "models.probed": ("probes", "zero_shot"),
+        "scores": ("probes", "zero_shot"),
+    },
     suite=SUITE,
     card=card,
     remaker=remaker,

@@ -1,4 +1,4 @@
-"""The dataset card: README.md with the front matter that the Hub and `load_dataset` read."""
+"""The dataset card: README.md with the front matter that the Hub and `load_dataset` read, and the LICENSE beside it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import yaml
 
+from corpusmith.release import hub_terms
 from corpusmith.release.columns import IMAGE, images_of
-from corpusmith.release.inputs import NATURAL, Release
+from corpusmith.release.inputs import NATURAL, CardText, Release
 from corpusmith.release.report.boards import comparison, standings
 from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
 from corpusmith.score.scores import machines
 
+LICENCE = "LICENSE"
 FEW = 4  # origins, up to which each is spoken of by itself
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
 def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str, str]) -> None:
-    """README.md, from the release's words and the counts of its rows."""
+    """README.md, from the release's words and the counts of its rows, and LICENSE, where the Hub looks for terms."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Markdown, not HTML: cells are escaped by `cell`, nothing else comes from the rows.
@@ -33,14 +35,12 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"cell": cell, "number": number}
-    files = sorted((folder / "data").iterdir())
-    rows = pl.scan_parquet(files, glob=False)
-    columns = features(files[0], release.text.classes)._to_yaml_list()  # as `datasets` writes cards
+    environment.filters |= {"cell": cell, "linked": linked, "number": number}
+    rows = pl.scan_parquet(sorted((folder / "data").iterdir()), glob=False)
+    front = front_matter(folder, summary, release, splits_of(rows), shards)
     text = environment.get_template("card.md.jinja").render(
-        front_matter=yaml.safe_dump(
-            front_matter(summary, release, splits_of(rows), shards, columns), sort_keys=False, allow_unicode=True
-        ),
+        front_matter=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
+        configs=[config["config_name"] for config in front["configs"]],
         corpus=release.corpus,
         version=release.version,
         text=release.text,
@@ -65,38 +65,75 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         judges=_roles(rows, "judge"),
     )
     (folder / "README.md").write_text(text)
+    said = (f"{release.text.title}, version {release.version}", release.text.licence_short, release.text.licence_text)
+    (folder / LICENCE).write_text("\n\n".join(part for part in said if part) + "\n")
 
 
 def front_matter(
-    summary: Summary, release: Release, splits: list[str], shards: Mapping[str, str], columns: list[dict[str, Any]]
+    folder: Path, summary: Summary, release: Release, splits: list[str], shards: Mapping[str, str]
 ) -> dict[str, Any]:
     """The card's metadata as the Hub documents it (huggingface.co/docs/hub/datasets-cards).
 
     Each config's description has a digest of its rows: `load_dataset` (5.2) keeps what it prepared by this front matter
-    alone, and would go on showing the rows of a release that was since replaced. columns: of the data, as it has them.
+    alone, and would go on showing the rows of a release that was since replaced. It also counts the rows of each split,
+    and raises an error where ``num_examples`` says otherwise. A config without rows, which it cannot open, is left out.
     """
     text = release.text
-    size = next((name for bound, name in SIZES if summary.rows < bound), "n>10M")
-    data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    configs = {"data": splits, **{name: [name] for name in ("rejected", "scores") if _rows(folder / name)}}
     return {
         "pretty_name": text.title,
-        "license": text.licence,
+        **_licence(text, release.corpus),
         "language": list(text.language),
         "task_categories": list(text.task_categories),
         "tags": list(text.tags),
-        "size_categories": [size],
-        "dataset_info": [{"config_name": "data", "features": columns}],
-        "configs": [
-            {"config_name": "data", "default": True, **_said(release, "data", shards), "data_files": data},
-            *(
-                {
-                    "config_name": name,
-                    **_said(release, name, shards),
-                    "data_files": [{"split": name, "path": f"{name}/{name}-*.parquet"}],
-                }
-                for name in ("rejected", "scores")
-            ),
+        "size_categories": [hub_terms.size(summary.rows)],
+        "dataset_info": [
+            {"config_name": name, **_info(folder / name, of, text if name == "data" else None)}
+            for name, of in configs.items()
         ],
+        "configs": [
+            {
+                "config_name": name,
+                **({"default": True} if name == "data" else {}),
+                **_said(release, name, shards),
+                "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in of],
+            }
+            for name, of in configs.items()
+        ],
+    }
+
+
+def _licence(text: CardText, corpus: str) -> dict[str, str]:
+    """One of the Hub's licences, or ``other`` with a name, and the file that has the terms."""
+    if text.licence in hub_terms.LICENCES:
+        return {"license": text.licence}
+    name = f"{corpus}-terms" if text.licence == "other" else text.licence
+    return {"license": "other", "license_name": name, "license_link": LICENCE}
+
+
+def _info(folder: Path, splits: list[str], text: CardText | None) -> dict[str, Any]:
+    """Columns, rows and bytes of a config, as `datasets` writes cards; ``num_bytes`` are those of the decoded pages."""
+    files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in splits}
+    counted = [{"name": split, **_counted(paths)} for split, paths in files.items()]
+    every = [path for paths in files.values() for path in paths]
+    return {
+        "features": features(every[0], text.classes if text else {})._to_yaml_list(),
+        "splits": counted,
+        "download_size": sum(path.stat().st_size for path in every),
+        "dataset_size": sum(split["num_bytes"] for split in counted),
+    }
+
+
+def _rows(folder: Path) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in folder.iterdir())
+
+
+def _counted(paths: list[Path]) -> dict[str, int]:
+    footers = [pq.read_metadata(path) for path in paths]
+    groups = [footer.row_group(number) for footer in footers for number in range(footer.num_row_groups)]
+    return {
+        "num_bytes": sum(group.total_byte_size for group in groups),
+        "num_examples": sum(footer.num_rows for footer in footers),
     }
 
 
@@ -143,6 +180,22 @@ def cell(value: object) -> str:
     return text
 
 
+def linked(name: object) -> str:
+    """A cell in which the models of the Hub are links to their pages.
+
+    A name may be of several things ("caption, sdxl"), and of a model with its revision (model@revision).
+    """
+    return ", ".join(_linked(part) for part in ("" if name is None else str(name)).split(", "))
+
+
+def _linked(name: str) -> str:
+    model, _, revision = name.partition("@")
+    page = hub_terms.page(model)
+    if page is None:
+        return cell(name)
+    return f"[{cell(model)}]({page})" + (f"@{cell(revision)}" if revision else "")
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A number for people: thousands with a comma, shares with three digits, nothing for null."""
     if value is None:
@@ -186,12 +239,13 @@ def _reasons(summary: Summary, release: Release) -> list[tuple[str, str, int]]:
 
 
 def _makers(release: Release) -> list[tuple[str, str, str]]:
-    """Fingerprint, model (and the name that it goes by, where that is another), revision."""
+    """Fingerprint, model as a cell (and the name that it goes by, where that is another), revision."""
     found = []
     for fingerprint, made in sorted(release.makers.items()):
         model = str(made.get("model", ""))
         name = made.get("generator", model)
-        found.append((fingerprint, model if name == model else f"{model} as {name}", str(made.get("revision", ""))))
+        said = linked(model) if name == model else f"{linked(model)} as {cell(name)}"
+        found.append((fingerprint, said, str(made.get("revision", ""))))
     return found
 
 

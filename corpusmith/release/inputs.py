@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from corpusmith.release.lineage import Lineage
 
 NATURAL = "natural"
 """The origin of rows that no model made."""
@@ -114,7 +117,8 @@ class Release:
     (``image`` and ``image_sha256``). rejected: the others, with reasons (a list of codes); their images are shown in
     the report, but released only with ``rejected_images``. scores: corpusmith.score.scores.SCORES. made: rows that
     came in of each origin. makers: provenance by fingerprint. changelog: the text of CHANGELOG.md;
-    that of a first release, if it is empty.
+    that of a first release, if it is empty. lineage: the columns that name what a row was made from.
+    code: the folder of the corpus's code, where that is none of corpusmith's own.
     """
 
     corpus: str
@@ -129,3 +133,5 @@ class Release:
     sources: Sequence[Source] = ()
     rejected_images: bool = False
     changelog: str = ""
+    lineage: Lineage = field(default_factory=Lineage)
+    code: Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,24 @@ def as_arrow(rows: pl.DataFrame) -> pa.Table:
     table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     plain = pa.schema([field.with_type(_plain(field.type)) for field in table.schema])
     features = Features.from_arrow_schema(plain) | {name: Image() for name in images_of(rows.lazy())}
-    return table.cast(plain).replace_schema_metadata(Features(features).arrow_schema.metadata)
+    return table.cast(plain).replace_schema_metadata({**Features(features).arrow_schema.metadata, **_for_pandas(plain)})
+
+
+def _for_pandas(schema: pa.Schema) -> dict[bytes, bytes]:
+    """What makes pandas read whole numbers as such where some are null: as floats, seeds of 64 bits would be others."""
+    wide = [field for field in schema if pa.types.is_integer(field.type) and field.type.bit_width == 64]
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": str(field.type),
+            "numpy_type": str(field.type).replace("int", "Int").replace("uI", "UI"),
+            "metadata": None,
+        }
+        for field in wide
+    ]
+    said = {"index_columns": [], "column_indexes": [], "columns": columns}
+    return {b"pandas": json.dumps(said).encode()} if wide else {}
 
 
 def features(shard: Path, labels: Mapping[str, Sequence[str]]) -> Features:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, parquet, tombstones
 from corpusmith.release.forget import write_forget_set
-from corpusmith.release.publish import hub
-from corpusmith.release.takedown import Lineage, closure, holding, named, sha256_of, tables_of, tombs
+from corpusmith.release.lineage import Lineage
+from corpusmith.release.publish.put import publish
+from corpusmith.release.takedown import closure, holding, named, sha256_of, tables_of, tombs
 from corpusmith.release.write import write_release
 
 REDDIT, NOTHING = Lineage(parents=("source_key",)), Lineage()
@@ -154,7 +155,7 @@ def test_a_release_built_before_is_not_published(home: Path) -> None:
     key = first(home, "rejected")
     take(home, key)
     with pytest.raises(ReleaseError, match=rf"1 rows that were taken down .*\({key}\): build it again"):
-        hub.publish(home / "data" / "reddit", home / "published")
+        publish(home / "data" / "reddit", home / "published")
     assert not (home / "published" / "reddit").exists()
 
 
@@ -162,16 +163,16 @@ def test_one_with_the_same_text_under_another_key_is_not_published_either(home: 
     text = parquet.scan(home / "data" / "reddit").select("text").first().collect().item()
     tombstones.add(tombstones.path_of(home, "reddit"), tombs(closure([], [], NOTHING), [sha256_of(text)], "", "asked"))
     with pytest.raises(ReleaseError, match="1 rows that were taken down"):
-        hub.publish(home / "data" / "reddit", home / "published")
+        publish(home / "data" / "reddit", home / "published")
 
 
 def test_one_without_it_is_published(home: Path) -> None:
     tombstones.add(tombstones.path_of(home, "reddit"), tombs(closure([], [], NOTHING), ["f" * 32], "", "asked"))
-    assert hub.publish(home / "data" / "reddit", home / "published").new
+    assert publish(home / "data" / "reddit", home / "published").new
 
 
 def test_the_versions_that_still_hold_a_row_are_found(home: Path) -> None:
-    hub.publish(home / "data" / "reddit", home / "published")
+    publish(home / "data" / "reddit", home / "published")
     marks = frozenset(take(home, first(home))["key"])
     without = reddit(12).rows.filter(~pl.col("key").is_in(marks))
     write_release(reddit(12, version="1.1.0", rows=without), home / "versions" / "reddit" / "1.1.0")
