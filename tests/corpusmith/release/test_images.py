@@ -130,15 +130,6 @@ def test_the_report_shows_a_contact_sheet_leaderboards_and_what_was_rejected(giv
     assert not re.search(r'(?:src|href)="(?!#|data:image/webp)', page)
 
 
-def test_metrics_have_the_scores_of_every_generator(given: Release, folder: Path) -> None:
-    import json
-
-    said = json.loads((folder / "metrics.json").read_text())
-    assert set(given.text.origins) <= set(said["scores"]["generator"])
-    assert {"score", "rank", "seen"} <= set(said["scores"]["generator"]["house/flow"])
-    assert said["generator"] == json.loads((folder / "manifest.json").read_text())["counts"]["by_generator"]
-
-
 def test_another_image_under_a_key_is_told_from_another_number(given: Release, folder: Path, tmp_path: Path) -> None:
     rows = given.rows.collect()
     first, second, third = rows["key"][:3]

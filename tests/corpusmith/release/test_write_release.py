@@ -143,9 +143,9 @@ def test_a_reason_that_nobody_explains_is_refused(tmp_path: Path) -> None:
 def test_metrics_are_the_numbers_of_the_rows(release_dir: Path) -> None:
     metrics = json.loads((release_dir / "metrics.json").read_text())
     assert metrics["rows"] == 84
-    assert set(metrics["emotion"].values()) == {12}
-    assert sum(metrics["origin"].values()) == sum(metrics["split"].values()) == 84
-    assert 0 < metrics["scores"]["probe"]["house/language (raw)"]["accuracy"] <= 1
+    assert metrics["balance"] == 1
+    assert metrics["rejected_share"] == pytest.approx(42 / 126, abs=1e-6)
+    assert 0 < metrics["scores"]["probe"]["best"] <= 1
     depth = pl.read_csv(release_dir / "plots" / "depth.csv")
     assert depth["layer"].to_list() == list(range(7))
 
