@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -9,10 +10,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from corpusmith import settings
 from corpusmith.errors import UserError
 
 if TYPE_CHECKING:
+    from corpusmith import settings
     from corpusmith.assets.corpus import Corpus
 
 GROUP: Final = "corpusmith.corpora"
@@ -27,9 +28,16 @@ def installed() -> dict[str, EntryPoint]:
 def corpora(params: Path | None = None) -> dict[str, Corpus]:
     """Every corpus by its name: the installed ones, and those in the modules that ``work.corpora`` names.
 
+    These are modules of the folder that the settings lie in, or installed ones.
+
     Raises UserError for one that cannot be loaded, is no Corpus, or has another's name.
     """
+    from corpusmith import settings
+
+    params = params or settings.default_path()
     modules = settings.modules(params)
+    if modules and (folder := str(params.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # at the end: nothing of theirs stands before an installed package
     found = [_loaded(point.value) for _, point in sorted(installed().items())]
     found += [_loaded(f"{module}:CORPUS") for module in modules]
     by_name: dict[str, Corpus] = {}
@@ -57,6 +65,8 @@ def load(
     source: tuple[str, Sequence[str]] | None = None,
 ) -> settings.Settings:
     """The settings of the engine and of every corpus, as `corpusmith.settings.load` has them."""
+    from corpusmith import settings
+
     tables = {name: corpus.settings for name, corpus in corpora(path).items()}
     return settings.load(tables, path, profile=profile, overrides=overrides, source=source)
 

@@ -21,8 +21,7 @@ def check(repository: Path, corpus: str) -> None:
     """Raises UserError where a version cannot be recorded: no repository, or no stage that builds the corpus."""
     if not (repository / ".dvc").is_dir() or not (repository / "dvc.yaml").is_file():
         raise UserError(
-            f"--dvc: {repository} is no DVC repository with a dvc.yaml: run git init and dvc init there, and copy "
-            "dvc.yaml and params.yaml from a checkout of corpusmith, or leave out --dvc"
+            f"--dvc: {repository} is no DVC repository with a dvc.yaml: corpusmith init starts one, or leave out --dvc"
         )
     if _stage(corpus) not in dvc("stage", "list", "--name-only", cwd=repository).split():
         raise UserError(
@@ -36,7 +35,7 @@ def check_free(repository: Path, corpus: str, version: str) -> None:
     if _git(repository, "tag", "--list", tag(corpus, version)):
         raise ReleaseError(
             f"the tag {tag(corpus, version)} is there already, and the shelf has no such version: pull it "
-            f"(corpusmith pull {corpus} --version {version} --from {repository}), or raise a larger part"
+            f"(corpusmith pull {corpus}@{version} --from {repository}), or raise a larger part"
         )
 
 
