@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -26,11 +27,24 @@ def checked(corpus: Corpus, workshop: Workshop, rows: pl.LazyFrame, rejected: pl
     digest = _digest({"rows": rows, "rejected": rejected}, f"{code(corpus.graph)} {limits}")
     path = workshop.home / ".corpusmith" / "checked" / f"{digest}.json"
     if path.exists():
-        return Report(tuple(Result(**{**said, "keys": tuple(said["keys"])}) for said in json.loads(path.read_text())))
-    report = corpus.suite.validate(rows, rejected, limits)
-    if report.success:
-        write_whole(path, json.dumps([asdict(result) for result in report.results]))
+        said = json.loads(path.read_text())
+        report = Report(tuple(Result(**{**result, "keys": tuple(result["keys"])}) for result in said))
+    else:
+        report = corpus.suite.validate(rows, rejected, limits)
+        if report.success:
+            write_whole(path, json.dumps([asdict(result) for result in report.results]))
+    _note(corpus.name, workshop.home, report, digest)
     return report
+
+
+def _note(corpus: str, home: Path, report: Report, digest: str) -> None:
+    broken = [
+        {"name": result.name, "sentence": result.sentence, "failing": result.failing}
+        for result in report.results
+        if not result.success
+    ]
+    said = {"expectations": len(report.results), "broken": broken, "digest": digest}
+    write_whole(home / ".corpusmith" / "checks" / f"{corpus}.json", json.dumps(said))
 
 
 def results(report: Report, asset: dg.AssetKey) -> Iterator[dg.AssetCheckResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import time
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from filelock import FileLock
 
+from corpusmith.assets import uses
 from corpusmith.release import tombstones
 from corpusmith.settings import Settings
-from corpusmith.work.ledger import Ledger
+from corpusmith.work.ledger import Ledger, Shelf
 from corpusmith.work.produce import Maker, Progress, keys_of, missing, produce, shelf_of
 
 
@@ -23,13 +26,16 @@ class Workshop:
     """One home folder with the settings that hold in it.
 
     on_lacking: what is done about rows that were never made, instead of making them: told how many, and the last rate
-    in rows/s.
+    in rows/s. automatic: runs are started by nobody in particular, and name the versions that they release themselves.
+    profile: which the settings are of; they are read again under it.
     """
 
     home: Path
     settings: Settings
     on_progress: Callable[[Progress], None] | None = None
     on_lacking: Callable[[int, float | None], None] | None = None
+    automatic: bool = False
+    profile: str = "house"
 
     @property
     def ledger(self) -> Ledger:
@@ -59,8 +65,18 @@ class Workshop:
         """Where the release of a corpus is written."""
         return self.home / "data" / corpus
 
+    def anew(self, settings: Settings) -> Workshop:
+        """The same home with settings that were read again."""
+        return dataclasses.replace(self, settings=settings)
+
+    def turn(self, corpus: str) -> FileLock:
+        """Held by the one who builds or names a release of a corpus in this home; not held once its process is gone."""
+        folder = self.home / ".corpusmith"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"build-{corpus}.lock")
+
     def make(self, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
-        """Produce with this home's ledger, bound and progress."""
+        """Produce with this home's ledger, bound and progress; what an asset asks for is noted as used (`uses`)."""
         if self.on_lacking:
             shelf = shelf_of(maker, self.ledger)
             if rows := int(missing(keys_of(plan, maker), shelf).sum()):
@@ -71,7 +87,12 @@ class Workshop:
             self.ledger,
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
+            on_keys=self._note,
         )
+
+    def _note(self, shelf: Shelf, keys: pl.Series) -> None:
+        if made := uses.step():
+            uses.note(self.home, made, Path(shelf.path).name, keys)
 
 
 def _private(path: str, flags: int) -> int:

@@ -11,12 +11,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from corpusmith.assets import refused, unchanged
+from corpusmith.assets import refused, unchanged, uses
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.released import shown
 from corpusmith.assets.resources import Workshop
 from corpusmith.dagster_project.console import Display
 from corpusmith.errors import UserError
+from corpusmith.release import manifest
 
 
 def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
@@ -42,11 +43,14 @@ def built(corpus: Corpus, workshop: Workshop, display: Display) -> dict[str, Any
 
         corpus.ready(workshop)
         release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
+        partitions = corpus.partitions(workshop) if corpus.partitions else ()
+        content = manifest.read(workshop.release(corpus.name)).content
+        uses.keep(workshop.home, corpus.name, content, partitions)
         remember(corpus, workshop, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
 
-def remember(corpus: Corpus, workshop: Workshop, inputs: str) -> None:
+def remember(corpus: Corpus, workshop: Workshop, inputs: unchanged.Inputs) -> None:
     """Note what the release that lies there was made from, unless rows of it failed: they are worth another try."""
     if unchanged.every_row_made(workshop.release(corpus.name)):
         unchanged.remember(workshop, corpus.name, inputs)

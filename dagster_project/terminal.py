@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -14,20 +15,75 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from corpusmith.assets.registry import installed, load
+from corpusmith.assets.registry import installed
 from corpusmith.errors import CorpusmithError, UserError
 from corpusmith.release.plain import shown
-from corpusmith.settings import default_home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from corpusmith.assets.corpus import Corpus
     from corpusmith.assets.resources import Workshop
 
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
+TABLES = {"work", "profiles"}  # of params.yaml, which are no corpus's
+PLACES = ("versions", "published", "pulled")
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
-Name = Annotated[str, typer.Argument(help=f"Which corpus: {', '.join(sorted(installed()))}.")]
+
+def complete_corpus(incomplete: str) -> list[str]:
+    """The corpora whose name begins so: those that are registered, and those that params.yaml has a table of."""
+    with contextlib.suppress(Exception):
+        return sorted(name for name in {*installed(), *(_tables().keys() - TABLES)} if name.startswith(incomplete))
+    return []
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """The profiles of params.yaml whose name begins so."""
+    with contextlib.suppress(Exception):
+        return [name for name in _tables().get("profiles") or {} if name.startswith(incomplete)]
+    return []
+
+
+def complete_version(context: typer.Context, incomplete: str) -> list[str]:
+    """The versions of the corpus that stands on the line before, in this home."""
+    with contextlib.suppress(Exception):
+        return list(_versions(context.params, str(context.params["corpus"]), incomplete))
+    return []
+
+
+def complete_release(context: typer.Context, incomplete: str) -> list[str]:
+    """CORPUS, and after an @ the versions of it that this home has."""
+    with contextlib.suppress(Exception):
+        corpus, at, version = incomplete.partition("@")
+        if not at:
+            return complete_corpus(incomplete)
+        return [f"{corpus}@{found}" for found in _versions(context.params, corpus, version)]
+    return []
+
+
+def _versions(given: dict[str, Any], corpus: str, incomplete: str) -> Iterator[str]:
+    home = home_of(given.get("home"))
+    found = {path.parent.name for place in PLACES for path in home.glob(f"{place}/{corpus}/*/manifest.json")}
+    return (name for name in sorted(found, key=_parts) if name.startswith(incomplete))
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in version.split(".")]
+
+
+def _tables() -> dict[str, Any]:
+    from corpusmith import yaml_file
+    from corpusmith.settings import default_path
+
+    return yaml_file.read(default_path())[0]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(help=f"Which corpus: {', '.join(sorted(installed()))}.", autocompletion=complete_corpus),
+]
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -35,7 +91,12 @@ Home = Annotated[
     ),
 ]
 Profile = Annotated[
-    str, typer.Option(envvar="CORPUSMITH_PROFILE", help="Which models and how much: house, smoke or gpu.")
+    str,
+    typer.Option(
+        envvar="CORPUSMITH_PROFILE",
+        help="Which models and how much: house, smoke or gpu.",
+        autocompletion=complete_profile,
+    ),
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Lay one setting over params.yaml.")]
 Source = Annotated[
@@ -66,17 +127,20 @@ def workshop_of(
 
     Raises UserError when the home is a file, the corpus reads no source, or a setting is wrong.
     """
+    from corpusmith.assets.registry import load
     from corpusmith.assets.resources import Workshop
 
     if source and corpus and not corpus.reads_sources:
         raise UserError(f"{corpus.name} is made from no source: leave out --source")
     named = (corpus.name, source) if source and corpus else None
     settings = load(profile=profile, overrides=overrides or (), source=named)
-    return Workshop(home_of(home), settings)
+    return Workshop(home_of(home), settings, profile=profile)
 
 
 def home_of(home: Path | None) -> Path:
     """The folder in which ledger, releases and records live. Raises UserError: it is a file."""
+    from corpusmith.settings import default_home
+
     place = home.expanduser().resolve() if home else default_home()
     if place.exists() and not place.is_dir():
         raise UserError(f"the home {place} is a file; expected a folder: choose another --home")

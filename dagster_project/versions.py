@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import polars as pl
 import typer
 from rich.table import Table
 
@@ -19,6 +18,8 @@ from corpusmith.dagster_project.terminal import (
     Profile,
     Set,
     Source,
+    complete_release,
+    complete_version,
     home_of,
     out,
     plain,
@@ -80,8 +81,12 @@ def release(
 
 
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="A release folder, or CORPUS@VERSION.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one of the same corpus.")],
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="A release folder, or CORPUS@VERSION.", autocompletion=complete_release)
+    ],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW", help="Another one of the same corpus.", autocompletion=complete_release)
+    ],
     home: Home = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -102,7 +107,9 @@ def diff(
 
 def rollback(
     corpus: Name,
-    version: Annotated[str, typer.Argument(help="Such as 1.0.0; one that was released.")],
+    version: Annotated[
+        str, typer.Argument(help="Such as 1.0.0; one that was released.", autocompletion=complete_version)
+    ],
     home: Home = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -143,6 +150,8 @@ def _release(named: str, home: Path | None) -> Path:
 
 def _said(found: Any) -> dict[str, Any]:
     """A difference as plain data: only what differs."""
+    import polars as pl
+
     moved = {name: getattr(found, name).filter(pl.col("delta") != 0) for name in ("counts", "categories", "scores")}
     tables = {
         "schema": found.schema,
