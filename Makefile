@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 LOWEST := .venv-lowest
 
-.PHONY: bench demo test test-lowest dev setup
+.PHONY: bench demo docs test test-lowest dev setup
 
 demo: $(STAMP)  ## build the corpora, into data/reddit, data/portraits, data/edits and data/imagenet
 	$(BIN)/corpusmith build reddit
@@ -21,9 +21,12 @@ test-lowest: $(LOWEST)/.installed  ## the same with the lowest version of each d
 bench: $(STAMP)  ## measure anew and write the tables of docs/benchmarks.md; BENCH="produce drawings" for some of them
 	$(BIN)/python -m benchmarks $(BENCH) --write
 
+docs: $(STAMP)  ## build the documentation site into site/
+	$(BIN)/python docs/pages.py
+
 dev: $(STAMP)  ## open the Dagster UI on http://127.0.0.1:3000
 	@mkdir -p .corpusmith/dagster
-	@test -e .corpusmith/dagster/dagster.yaml || printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > .corpusmith/dagster/dagster.yaml
+	@test -e .corpusmith/dagster/dagster.yaml || cp dagster_project/dagster.yaml .corpusmith/dagster/
 	DAGSTER_HOME=$(CURDIR)/.corpusmith/dagster $(BIN)/dagster dev
 
 setup: $(STAMP)

@@ -11,19 +11,28 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from dagster._utils.schedules import get_smallest_cron_interval
 
+from corpusmith.assets import publishing, uses, versions
 from corpusmith.assets.asset import corpus_asset
 from corpusmith.assets.checked import checked, results
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.released import release_of, shown
 from corpusmith.assets.resources import Workshop
+from corpusmith.assets.status import status_metadata
 from corpusmith.release.columns import without_images
-from corpusmith.release.publish import hub
+from corpusmith.release.manifest import Manifest, redacted
 from corpusmith.release.write import write_release
 from corpusmith.validation.suite import sentences
 
 Partitions = dict[str, pl.LazyFrame]
 """The tables of a partitioned asset, by partition."""
+OTHER_RELEASE = (
+    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()).since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("another release stands there")
+"""When the sensor ``<corpus>_releases``, once it is turned on, asks for a publication."""
 
 
 def assets_of(corpus: Corpus) -> list[dg.AssetsDefinition]:
@@ -47,26 +56,40 @@ def partitioned(corpus: Corpus) -> dict[str, dg.PartitionsDefinition[str]]:
 
 
 def release(corpus: Corpus) -> dg.AssetsDefinition:
-    """The asset ``<corpus>/release``."""
+    """The asset ``<corpus>/release``; stale where a refresh was missed."""
 
     def release(workshop: dg.ResourceParam[Workshop], **tables: Any) -> dg.MaterializeResult:
         """An immutable folder: Parquet shards, what was rejected, scores, card, Croissant, manifest and report."""
         folder = workshop.release(corpus.name)
-        return shown(write_release(release_of(corpus, workshop, tables), folder), folder)
+
+        def write(as_version: Workshop) -> Manifest:
+            made = write_release(release_of(corpus, as_version, tables), folder)
+            partitions = corpus.partitions(workshop) if corpus.partitions else ()
+            uses.keep(workshop.home, corpus.name, made.content, partitions)
+            return made
+
+        if not workshop.automatic:
+            return shown(write(workshop), folder)
+        with workshop.turn(corpus.name):
+            named = versions.name(corpus, workshop, write)
+        return shown(named, folder, status_metadata(corpus, workshop))
 
     names = dict.fromkeys((*corpus.tables, *corpus.scores))
-    return corpus_asset(group=corpus.name, kinds={"parquet", "dvc"})(_taking(release, corpus, names))
+    missed = dg.FreshnessPolicy.time_window(2 * get_smallest_cron_interval(corpus.schedule))
+    asset = corpus_asset(group=corpus.name, kinds={"parquet", "dvc"}, freshness_policy=missed)
+    return asset(_taking(release, corpus, names))
 
 
 def published(corpus: Corpus) -> dg.AssetsDefinition:
     """The asset ``<corpus>/published``."""
 
     def published(workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult:
-        """The release under its version in the folder of published corpora."""
-        place, new = hub.publish(workshop.release(corpus.name), workshop.home / "published")
-        return dg.MaterializeResult(metadata={"published": dg.MetadataValue.path(str(place)), "new": new})
+        """The release under its version, where others pull it from: the setting work.publish, or HOME/published."""
+        done = publishing.publish(corpus, workshop)
+        return dg.MaterializeResult(metadata={"published": str(redacted(done.place)), "new": done.new})
 
-    return corpus_asset(group=corpus.name, kinds={"huggingface"}, deps=[[corpus.name, "release"]])(published)
+    options = {"deps": [[corpus.name, "release"]], "automation_condition": OTHER_RELEASE}
+    return corpus_asset(group=corpus.name, kinds={"huggingface"}, **options)(published)
 
 
 def checks(corpus: Corpus) -> dg.AssetChecksDefinition:

@@ -71,9 +71,7 @@ class Workshop:
 
     def turn(self, corpus: str) -> FileLock:
         """Held by the one who builds or names a release of a corpus in this home; not held once its process is gone."""
-        folder = self.home / ".corpusmith"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"build-{corpus}.lock")
+        return turn_of(self.home, corpus)
 
     def make(self, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
         """Produce with this home's ledger, bound and progress; what an asset asks for is noted as used (`uses`)."""
@@ -93,6 +91,13 @@ class Workshop:
     def _note(self, shelf: Shelf, keys: pl.Series) -> None:
         if made := uses.step():
             uses.note(self.home, made, Path(shelf.path).name, keys)
+
+
+def turn_of(home: Path, corpus: str) -> FileLock:
+    """The lock of those who build, release, clean up or take down in a home, one at a time for each corpus."""
+    folder = home / ".corpusmith"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"build-{corpus}.lock")
 
 
 def _private(path: str, flags: int) -> int:

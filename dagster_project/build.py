@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from corpusmith.assets import refused, unchanged, uses
+from corpusmith.assets import refused, unchanged
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.released import shown
-from corpusmith.assets.resources import Workshop
+from corpusmith.assets.resources import Workshop, turn_of
 from corpusmith.dagster_project.console import Display
 from corpusmith.errors import UserError
-from corpusmith.release import manifest
 
 
 def build(corpus: Corpus, workshop: Workshop, quiet: bool) -> dict[str, Any]:
@@ -43,9 +42,6 @@ def built(corpus: Corpus, workshop: Workshop, display: Display) -> dict[str, Any
 
         corpus.ready(workshop)
         release = run(corpus, dataclasses.replace(workshop, on_progress=display.on_rows), display.on_event)
-        partitions = corpus.partitions(workshop) if corpus.partitions else ()
-        content = manifest.read(workshop.release(corpus.name)).content
-        uses.keep(workshop.home, corpus.name, content, partitions)
         remember(corpus, workshop, inputs)
     return {**release, "made": found is None, "seconds": round(time.monotonic() - began, 1)}
 
@@ -64,7 +60,7 @@ def turn(home: Path, corpus: str, quiet: bool) -> Iterator[Display]:
     """
     check_writable(home)
     with Display(quiet) as display:
-        lock = FileLock(home / ".corpusmith" / f"build-{corpus}.lock")
+        lock = turn_of(home, corpus)
         try:
             lock.acquire(blocking=False)
         except Timeout:

@@ -1,4 +1,4 @@
-"""The command line: build, preview, status, validate, verify, publish and pull; the rest is in the files beside it."""
+"""The command line: build, preview, validate, verify, publish and pull; the rest is in the files beside it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 
 import corpusmith
 from corpusmith.assets.registry import corpus_of
-from corpusmith.dagster_project import annotate, models, takedowns, versions
+from corpusmith.dagster_project import annotate, models, projects, sharing, takedowns, upkeep, versions
 from corpusmith.dagster_project.terminal import (
     Debug,
     Home,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -105,31 +104,6 @@ def preview(
             out.print(f"[bold]{plain(sample['origin'])}[/] {plain(said(sample)) or 'not judged'}  {mark}")
             out.print(f"  {plain(sample.get('text'))}", soft_wrap=True)
         out.print(f"the page: {plain(page)}", soft_wrap=True)
-
-
-@app.command()
-def status(home: Home = None, as_json: Json = False, debug: Debug = False) -> None:
-    """What this home holds: the ledger's shelves, failures, releases, and what came in that cannot be read."""
-    with told(debug):
-        from corpusmith.assets.status import status as look
-
-        found = look(home_of(home))
-        if as_json:
-            return print_json(found)
-        place = plain(found["home"])
-        shelves = Table(
-            Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {place}"
-        )
-        for shelf in found["ledger"]:
-            rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
-            shelves.add_row(plain(shelf["fingerprint"]), f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
-        out.print(shelves if found["ledger"] else f"nothing was made yet in {place}: corpusmith build reddit")
-        for release in found["releases"]:
-            said = f"{release['corpus']} {release['version']}: {release['rows']:,} rows in {release['path']}"
-            out.print(plain(said), soft_wrap=True)
-        for note in found["refused"]:
-            said = f"{note['corpus']}: {note['partition']} is left out until it changes: {note['error']}"
-            out.print(plain(said), soft_wrap=True)
 
 
 @app.command()
@@ -205,47 +179,6 @@ def verify(
             raise typer.Exit(MADE_OTHERWISE if report.elsewhere else 1)
 
 
-@app.command()
-def publish(
-    corpus: Name,
-    to: Annotated[str | None, typer.Option(help="The folder of published corpora. Default: HOME/published.")] = None,
-    home: Home = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Put the release, under its version, where others pull it from; a published version never changes."""
-    with told(debug):
-        from corpusmith.release.publish import hub
-
-        place = home_of(home)
-        target, new = hub.publish(place / "data" / corpus, to or place / "published")
-        if as_json:
-            return print_json({"published": str(target), "new": new})
-        said = "published" if new else "published already, nothing was written"
-        out.print(f"{said}: {plain(target)}", soft_wrap=True)
-
-
-@app.command()
-def pull(
-    corpus: Name,
-    version: Annotated[str | None, typer.Option(help="Such as 1.0.0. Default: the latest.")] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="A folder of published corpora, or a DVC repository.")
-    ] = None,
-    into: Annotated[Path | None, typer.Option(help="Default: HOME/pulled.")] = None,
-    home: Home = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Fetch a published version and check every file of it."""
-    with told(debug):
-        from corpusmith.release.publish import hub
-
-        place = home_of(home)
-        target = hub.pull(corpus, version, from_ or str(place / "published"), into or place / "pulled")
-        print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {plain(target)}", soft_wrap=True)
-
-
 @app.command("export")
 def export(
     corpus: Name,
@@ -301,9 +234,20 @@ def import_(
             out.print(f"  [red]✗[/] {result.name}: {plain(result.sentence)}", soft_wrap=True)
 
 
-for command in (versions.release, versions.diff, versions.rollback):
+for command in (
+    sharing.publish,
+    sharing.pull,
+    sharing.versions,
+    versions.release,
+    versions.diff,
+    versions.rollback,
+    upkeep.status,
+    upkeep.gc,
+    upkeep.doctor,
+):
     app.command()(command)
 app.command()(takedowns.takedown)
+app.command()(projects.init)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpusmith import yaml_file
-from corpusmith.assets import unchanged
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.resources import Workshop
-from corpusmith.dagster_project.build import built, remember, turn
+from corpusmith.assets.versions import as_version, note, own_params, put, stand
+from corpusmith.dagster_project.build import built, turn
 from corpusmith.dagster_project.console import Display
 from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import changelog, manifest, shelf, takedown
+from corpusmith.release import changelog, manifest, shelf
 from corpusmith.release.diff import Diff, diff
 from corpusmith.release.publish import commit
 from corpusmith.release.semver import needed, numbers, raised, suffices
 from corpusmith.settings import default_path
-from corpusmith.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,10 @@ def _released(
             stand(corpus, workshop, old)
         raise
     if changed:
-        return _put(corpus, next_one, before, found)
+        place, params = put(corpus, next_one, before, found)
+        return Released(version, place, True, before, found, params)
     stand(corpus, workshop, old)
-    last = as_version(workshop, corpus.name, before)
-    remember(corpus, last, unchanged.inputs(corpus, last))
+    note(corpus, as_version(workshop, corpus.name, before))
     on_shelf = before in shelf.versions(workshop.home, corpus.name)
     return Released(before, old if on_shelf else shelf.put(old, workshop.home), False, before, found)
 
@@ -98,18 +97,6 @@ def _next(asked: str, before: str | None, bump: str | None) -> str:
     if before is None:
         return asked
     return raised(before, bump) if bump else before
-
-
-def _put(corpus: Corpus, workshop: Workshop, before: str, found: Diff) -> Released:
-    """Write the changelog into what was built, the version into the settings, and put both where they belong."""
-    home, version = workshop.home, workshop.settings.of(corpus.name).version
-    said = changelog.entries(shelf.changelog_of(home, corpus.name, before)) | {version: changelog.entry(found)}
-    shelf.with_changelog(workshop.release(corpus.name), changelog.written(corpus.name, said))
-    remember(corpus, workshop, unchanged.inputs(corpus, workshop))
-    params = own_params()
-    if params:
-        write_version(params, corpus.name, version)
-    return Released(version, shelf.put(workshop.release(corpus.name), home), True, before, found, params)
 
 
 def check_bump(corpus: str, before: str, bump: str | None, found: Diff) -> bool:
@@ -139,40 +126,6 @@ def check_version(corpus: str, workshop: Workshop, before: str, version: str) ->
             f"{corpus}.version is {asked} in {path}, and the newest release is {before}: expected {before}, or the "
             f"version that --bump comes to ({', '.join(raised(before, part) for part in ('patch', 'minor', 'major'))})"
         )
-
-
-def as_version(workshop: Workshop, corpus: str, version: str) -> Workshop:
-    """The workshop with the version of a corpus, whatever its settings said."""
-    table = workshop.settings.of(corpus).model_copy(update={"version": version})
-    return dataclasses.replace(workshop, settings=workshop.settings.model_copy(update={corpus: table}))
-
-
-def own_params() -> Path | None:
-    """The file of settings in force, where it is of the folder one stands in; None: it is the package's own."""
-    path, here = default_path(), Path.cwd()
-    return path if path.parent in (here, *here.parents) else None
-
-
-def write_version(path: Path, corpus: str, version: str) -> None:
-    """Change the version of a corpus in a file of settings, and nothing else."""
-    path = path.resolve()
-    text = path.read_bytes().decode()
-    if (new := yaml_file.with_value(text, (corpus, "version"), version)) != text:
-        write_whole(path, new)
-
-
-def stand(corpus: Corpus, workshop: Workshop, version: Path) -> bool:
-    """Let a version stand in data/, unless it does; whether anything was done.
-
-    Raises ReleaseError for a version that holds what was taken down since.
-    """
-    takedown.check(version)
-    place = workshop.release(corpus.name)
-    with contextlib.suppress(ReleaseError):
-        if manifest.check(place).digest == manifest.read(version).digest:
-            return False
-    shelf.lay(version, place)
-    return True
 
 
 def rollback(corpus: Corpus, workshop: Workshop, version: str) -> tuple[Path, bool]:

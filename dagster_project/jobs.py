@@ -1,4 +1,4 @@
-"""The jobs of a corpus: before its partitions, one partition, all that follows up to the release, and publishing."""
+"""The jobs of a corpus: before its partitions, one partition, all up to the release, its scores, and publishing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Names:
 
     plan: str | None
     partitioned: str | None
+    scoring: str
     publish: str
 
 
@@ -27,6 +28,7 @@ def names(corpus: Corpus) -> Names:
     return Names(
         f"{corpus.name}_plan" if above_partitions(corpus) else None,
         f"{corpus.name}_{several[0]}" if several else None,
+        f"{corpus.name}_scoring",
         f"{corpus.name}_publish",
     )
 
@@ -50,8 +52,17 @@ def jobs(corpus: Corpus) -> list[dg.UnresolvedAssetJobDefinition]:
             )
         )
     found.append(dg.define_asset_job(corpus.name, rest, description="From the partitions to a release."))
+    measured = [dg.AssetKey([corpus.name, name]) for name in (*corpus.scores, "release")]
+    scoring = dg.AssetSelection.assets(*measured) | checks_of(corpus)
+    said = "Measure the scores of the tables that are there, and release them."
+    found.append(dg.define_asset_job(named.scoring, scoring, description=said))
     said = "Put the release where others pull it from; run it on purpose."
     return [*found, dg.define_asset_job(named.publish, dg.AssetSelection.assets(last), description=said)]
+
+
+def checks_of(corpus: Corpus) -> dg.AssetSelection:
+    """The expectations that hold before anything is released, whether or not the tables are made anew."""
+    return dg.AssetSelection.checks_for_assets(dg.AssetKey([corpus.name, corpus.tables[-1]]))
 
 
 def partitions_of(corpus: Corpus) -> dg.DynamicPartitionsDefinition | None:

@@ -4,72 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import sqlite3
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
-from dagster._core.instance.ref import InstanceRef
-from filelock import FileLock
-from sqlalchemy.exc import OperationalError
 
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.resources import Workshop
 from corpusmith.dagster_project.definitions import definitions
+from corpusmith.dagster_project.instance import COMMAND, end_abandoned, instance_of
 from corpusmith.dagster_project.interrupts import Interrupts
 from corpusmith.dagster_project.jobs import names, partitions_of
 from corpusmith.errors import ValidationFailed
-from corpusmith.whole import write_whole
 from corpusmith.work.produce import Progress
 
 Listen = Callable[[dg.DagsterEvent], None]
 
-UNCAPTURED = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
 QUIET = {"loggers": {"steps": {"config": {}}}}
-INSTANCE = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 NAMED = 5
-
-
-def instance_of(workshop: Workshop) -> dg.DagsterInstance:
-    """The Dagster instance of a home: runs, events and schedules; nothing is reported to anybody.
-
-    Its databases are made by one process at a time: two would stumble over each other's tables. What a step prints is
-    not captured, as the UI does: that takes processes beside, which Ctrl-C would interrupt with a traceback each.
-    """
-    folder = workshop.home / ".corpusmith" / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "dagster.yaml"
-    with FileLock(folder / ".lock"):
-        if not settings.exists():
-            write_whole(settings, INSTANCE)
-        return _patiently(lambda: dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=UNCAPTURED)))
-
-
-def _patiently(open_instance: Callable[[], dg.DagsterInstance]) -> dg.DagsterInstance:
-    """The instance, also where a UI, which knows of no lock, is making its databases at the same moment."""
-    for seconds in (0.2, 0.5, 1, 2, 4):
-        try:
-            return open_instance()
-        except (OperationalError, sqlite3.OperationalError):
-            time.sleep(seconds)
-    return open_instance()
 
 
 def run(corpus: Corpus, workshop: Workshop, listen: Listen) -> dict[str, Any]:
     """Make every partition, then the rest of the graph up to the release; the metadata of the release.
 
+    To be called by one whose turn it is (`build.turn`): runs of others that seem to be at work are recorded as failed.
     Raises what an asset raised on purpose, ValidationFailed when a blocking check did not hold, and KeyboardInterrupt
     at Ctrl-C, when the run is recorded as canceled.
     """
     partitions = list(corpus.partitions(workshop)) if corpus.partitions else []
     named = names(corpus)
     with instance_of(workshop) as instance, Interrupts() as interrupts:
-        runs = _Runs(workshop, listen, interrupts)
+        end_abandoned(corpus, instance)
+        runs = _Runs(corpus.name, workshop, listen, interrupts)
         if named.plan:
             runs.run(named.plan, instance)
         if named.partitioned:
@@ -83,8 +51,9 @@ def run(corpus: Corpus, workshop: Workshop, listen: Listen) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class _Runs:
-    """The jobs of one home; remembers what became of the checks."""
+    """The jobs of one corpus in a home; remembers what became of the checks."""
 
+    corpus: str
     workshop: Workshop
     listen: Listen
     interrupts: Interrupts
@@ -96,7 +65,8 @@ class _Runs:
         run_id = str(uuid.uuid4())
         try:
             found = defs.resolve_job_def(job)
-            return found.execute_in_process(instance=instance, run_config=QUIET, run_id=run_id, **options)
+            tags = {COMMAND: self.corpus}
+            return found.execute_in_process(instance=instance, run_config=QUIET, run_id=run_id, tags=tags, **options)
         except BaseException as error:
             if self.interrupts.seen or isinstance(error, KeyboardInterrupt | DagsterExecutionInterruptedError):
                 run = instance.get_run_by_id(run_id)

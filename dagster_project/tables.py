@@ -13,7 +13,7 @@ from dagster_polars import PolarsParquetIOManager
 from pydantic import Field
 
 from corpusmith.assets import pictures
-from corpusmith.assets.asset import BEGAN, PICTURES
+from corpusmith.assets.asset import BEGAN, PICTURES, lasting_faults
 from corpusmith.whole import whole
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Tables(PolarsParquetIOManager):
 
     def sink_df_to_path(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         """Stream ``df`` to ``path``."""
+        with lasting_faults():
+            self._sink(context, df, path)
+
+    def _sink(self, context: dg.OutputContext, df: pl.LazyFrame, path: UPath) -> None:
         rows = IMAGE_ROW_GROUP if "image" in df.collect_schema() else ROW_GROUP
         with whole(Path(str(path))) as temporary:
             df.sink_parquet(temporary, compression="zstd", compression_level=1, row_group_size=rows)

@@ -33,7 +33,9 @@ def export(release: Path, to: Path, tar: bool = False) -> int:
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(f"{to} is no empty folder: name another one")
-    editors = manifest.read(release).params.get("edits", {}).get("editors")
+    said = manifest.read(release)
+    manifest.check_whole(said, release)
+    editors = said.params.get("edits", {}).get("editors")
     if not editors:
         raise UserError(f"{release} is no release of edits")
     to.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,14 @@ A training that was stopped goes on from its checkpoint; to begin anew, remove t
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import dagster as dg
 
-from corpusmith.assets.asset import OWNERS
+from corpusmith.assets.asset import OWNERS, POOL
 from corpusmith.assets.house import (
     autoencoder,
     clip,
@@ -68,21 +70,29 @@ class Images(Drawings):
         return max(2, round(whole * self.share))
 
 
-@dg.asset(key=["house", "emotion_classifiers"], group_name="house", kinds={"torch"}, owners=OWNERS)
+TRAINED: Mapping[str, Any] = {"group_name": "house", "owners": OWNERS, "pool": POOL}
+"""Of every asset that trains a model: no two do on one card."""
+
+
+@dg.asset(key=["house", "emotion_classifiers"], kinds={"torch"}, **TRAINED)
 def emotion_classifiers(config: Training) -> dg.MaterializeResult:
     """The judge and the guide: small networks that read the emotion of a comment, trained on GoEmotions."""
     emotion.train(Path(config.models), Path(config.data), config.seed)
     return dg.MaterializeResult(metadata={name: _measured(config, name) for name in ("emotion-judge", "emotion-guide")})
 
 
-@dg.asset(key=["house", "language_model"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+@dg.asset(key=["house", "language_model"], kinds={"torch", "huggingface"}, **TRAINED)
 def language_model(config: Training) -> dg.MaterializeResult:
     """A causal LM in the Qwen3 format that writes comments of an emotion; goes on from its checkpoint."""
     language.train_and_ship(Path(config.data), Path(config.work) / "house-language", Path(config.models) / "language")
     return dg.MaterializeResult(metadata={"language": _measured(config, "language")})
 
 
-@dg.asset(key=["house", "expression_classifiers"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+@dg.asset(
+    key=["house", "expression_classifiers"],
+    kinds={"torch", "huggingface"},
+    **TRAINED,
+)
 def expression_classifiers(config: Drawings) -> dg.MaterializeResult:
     """Two that differ, a convolutional network and a transformer, which read the expression of a drawn portrait."""
     for name in expression.RECIPES:
@@ -92,19 +102,19 @@ def expression_classifiers(config: Drawings) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={name: _measured(config, name) for name in expression.RECIPES})
 
 
-@dg.asset(key=["house", "object_classifier"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+@dg.asset(key=["house", "object_classifier"], kinds={"torch", "huggingface"}, **TRAINED)
 def object_classifier(config: Drawings) -> dg.MaterializeResult:
     """A network that says which things are to be seen in a drawing."""
     return _read(object_judge, object_card, config)
 
 
-@dg.asset(key=["house", "image_text_model"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+@dg.asset(key=["house", "image_text_model"], kinds={"torch", "huggingface"}, **TRAINED)
 def image_text_model(config: Drawings) -> dg.MaterializeResult:
     """A small CLIP: drawings and their captions in one space."""
     return _read(clip, clip_card, config)
 
 
-@dg.asset(key=["house", "region_finder"], group_name="house", kinds={"torch", "huggingface"}, owners=OWNERS)
+@dg.asset(key=["house", "region_finder"], kinds={"torch", "huggingface"}, **TRAINED)
 def region_finder(config: Drawings) -> dg.MaterializeResult:
     """A network that says which thing is where in a drawing."""
     return _read(regions, regions_card, config)
@@ -121,9 +131,8 @@ def drawings(config: Images) -> dg.MaterializeResult:
 
 @dg.asset(
     key=["house", "autoencoder"],
-    group_name="house",
     kinds={"torch", "diffusers"},
-    owners=OWNERS,
+    **TRAINED,
     deps=[DRAWINGS],
     partitions_def=AUTOENCODERS,
     check_specs=[
@@ -147,9 +156,8 @@ def image_autoencoder(context: dg.AssetExecutionContext, config: Images) -> dg.M
 
 @dg.asset(
     key=["house", "diffusion"],
-    group_name="house",
     kinds={"torch", "diffusers"},
-    owners=OWNERS,
+    **TRAINED,
     deps=[
         DRAWINGS,
         dg.AssetDep(
@@ -174,9 +182,8 @@ def image_generator(context: dg.AssetExecutionContext, config: Images) -> dg.Mat
 
 @dg.asset(
     key=["house", "card"],
-    group_name="house",
     kinds={"torch"},
-    owners=OWNERS,
+    **TRAINED,
     deps=[["house", "diffusion"]],
     partitions_def=IMAGE_GENERATORS,
 )

@@ -43,7 +43,9 @@ def export(release: Path, to: Path, tar: bool = False) -> int:
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UserError(f"{to} is no empty folder: name another one")
-    if "imagenet" not in manifest.read(release).params:
+    said = manifest.read(release)
+    manifest.check_whole(said, release)
+    if "imagenet" not in said.params:
         raise UserError(f"{release} is no release of imagenet")
     rows = parquet.scan(release)
     placed = _placed(rows.select(PLACED).collect(), tar, release)

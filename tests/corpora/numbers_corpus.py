@@ -57,7 +57,7 @@ def plan(workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     return pl.LazyFrame({"n": range(1, workshop.settings.numbers.count + 1)})
 
 
-@corpus_asset(group="numbers", kinds={"polars"}, partitions_def=PARTS)
+@corpus_asset(group="numbers", kinds={"polars", "pytorch"}, partitions_def=PARTS)  # as if it computed on a card
 def squares(context, plan: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """The squares of the odd or of the even numbers."""
     part = plan.filter(pl.col("n") % 2 == ["even", "odd"].index(context.partition_key))
@@ -140,6 +140,7 @@ CORPUS = Corpus(
     tables=("curated",),
     content=content,
     scores=("mean",),
+    reads={"highest": ("curated",), "parts": ("squares",)},
     suite=Suite("numbers", SENTENCES, Limits, released),
     card=lambda workshop: CARD,
     remaker=lambda workshop: remade,

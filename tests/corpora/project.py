@@ -20,7 +20,7 @@ class Project:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        params["work"] |= {"corpora": ["numbers_corpus"], "max_failure_rate": 0.5}
+        params["work"] |= {"corpora": ["numbers_corpus"], "max_failure_rate": 0.5, "allow_unknown_code": True}
         params["numbers"] = TABLE
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())

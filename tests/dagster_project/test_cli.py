@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from corpusmith.emotions import EMOTIONS
+from corpusmith.release import manifest
 
 HERE = Path(__file__)
 
@@ -121,15 +122,14 @@ def test_a_changed_file_is_found_by_verify(built, cli, tmp_path):
 
 
 def test_what_was_published_is_pulled_and_loaded(built, cli, tmp_path):
-    assert cli("publish", "reddit", "--to", tmp_path / "hub", home=built).code == 0
-    absent = cli("pull", "reddit", "--version", "9.9.9", "--from", tmp_path / "hub", "--into", tmp_path / "here")
+    assert cli("publish", "reddit", "--allow-unknown-code", "--to", tmp_path / "hub", home=built).code == 0
+    absent = cli("pull", "reddit@9.9.9", "--from", tmp_path / "hub", "--into", tmp_path / "here")
     assert absent.code == 2
     assert "9.9.9" in absent.err
-    ran = cli("pull", "reddit", "--version", "1.0.0", "--from", tmp_path / "hub", "--into", tmp_path / "here", "--json")
+    ran = cli("pull", "reddit@1.0.0", "--from", tmp_path / "hub", "--into", tmp_path / "here", "--json")
     assert ran.code == 0, ran.err
-    assert (Path(ran.json["pulled"]) / "manifest.json").read_bytes() == (
-        built / "data" / "reddit" / "manifest.json"
-    ).read_bytes()
+    pulled = manifest.check(Path(ran.json["pulled"]))
+    assert pulled.files == manifest.check(built / "data" / "reddit").files
 
 
 def test_status_lists_what_was_made(built, cli):

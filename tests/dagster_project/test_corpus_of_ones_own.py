@@ -72,7 +72,7 @@ def test_dvc_runs_tracks_and_hands_on_its_release(tmp_path: Path) -> None:
     author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
     project.run(*author, "commit", "--quiet", "-m", "built", command="git")
     project.run("tag", "numbers-v1.0.0", command="git")
-    project.run("pull", "numbers", "--version", "1.0.0", "--from", project.folder, "--into", tmp_path / "here")
+    project.run("pull", "numbers@1.0.0", "--from", project.folder, "--into", tmp_path / "here")
     manifest = (project.folder / "data/numbers/manifest.json").read_bytes()
     assert (tmp_path / "here/numbers/1.0.0/manifest.json").read_bytes() == manifest
 

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from project import CORPORA, Project
+
+from corpusmith.dagster_project.instance import SETTINGS
+from corpusmith.release import manifest
 
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).parents[2]
@@ -51,6 +55,38 @@ def test_one_asset_is_materialized_by_its_name(run, tmp_path):
 def test_dg_launches_one_asset_by_its_name(run, tmp_path):
     run("dg", "launch", "--assets", "portraits/prompts")
     assert (tmp_path / "home" / ".corpusmith" / "tables" / "portraits" / "prompts.parquet").exists()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Runs a command in a fresh project of one's own with the corpus of numbers; what it said, whatever its end."""
+    folder = Project(tmp_path / "home").folder
+    dagster = folder / ".corpusmith" / "dagster"
+    dagster.mkdir(parents=True)
+    (dagster / "dagster.yaml").write_text(SETTINGS.read_text())
+    paths = f"{CORPORA}{os.pathsep}{CHECKOUT}"
+    environment = {"PYTHONPATH": paths, "DAGSTER_HOME": str(dagster), "CORPUSMITH_HOME": str(folder)}
+
+    def runs(*command: str) -> str:
+        line = [str(BIN / command[0]), *command[1:], *MODULE]
+        done = subprocess.run(
+            line, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    return runs
+
+
+def test_a_corpus_with_partitions_is_materialized_partition_by_partition_and_released(own, tmp_path):
+    every = ("dagster", "asset", "materialize", "--select", 'key:"numbers/*"')
+    assert "Asset has partitions, but no '--partition' option was provided" in own(*every)
+    assert "partition key `third`" in own(*every, "--partition", "third")
+    made = own("dagster", "asset", "materialize", "--select", "numbers/plan,numbers/squares", "--partition", "odd")
+    assert "RUN_SUCCESS" in made, made
+    launched = own("dg", "launch", "--assets", "group:numbers", "--partition", "even")
+    assert "RUN_SUCCESS" in launched, launched
+    for place in ("data/numbers", "versions/numbers/1.0.0", "published/numbers/1.0.0"):
+        assert manifest.check(tmp_path / "home" / place).counts["rows"] == 23
 
 
 def test_a_dvc_experiment_lays_a_setting_over_params(run, tmp_path):

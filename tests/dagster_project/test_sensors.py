@@ -25,7 +25,7 @@ class Watched:
         self.keys: list[str] = []
 
     def tick(self) -> dg.SensorResult:
-        sensor = automation.sensor(self.corpus)
+        sensor = automation.partitions_sensor(self.corpus)
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"workshop": self.workshop}
         )
@@ -51,7 +51,7 @@ class Watched:
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     (tmp_path / "inbox").mkdir()
-    return Workshop(tmp_path, load(profile="smoke"))
+    return Workshop(tmp_path, load(profile="smoke"), profile="smoke")
 
 
 @pytest.fixture

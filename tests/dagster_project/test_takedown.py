@@ -40,7 +40,7 @@ def test_a_row_and_what_was_made_of_it_are_gone_for_good(cli, home):
     before = every(home, "key", "text")
     said = dict(before.filter(pl.col("key").is_in([child, source])).iter_rows())
     assert set(said.values()) <= texts_in(home / ".corpusmith" / "ledger")
-    assert cli("publish", "reddit", home=home).code == 0
+    assert cli("publish", "reddit", "--allow-unknown-code", home=home).code == 0
 
     ran = cli("takedown", "reddit", source, *WHY, "--json", home=home)
     assert ran.code == 0, ran.err
@@ -51,7 +51,7 @@ def test_a_row_and_what_was_made_of_it_are_gone_for_good(cli, home):
     ]
     assert not set(said.values()) & texts_in(home / ".corpusmith"), "neither in the ledger nor in a table"
 
-    refused = cli("publish", "reddit", "--to", home / "elsewhere", home=home)
+    refused = cli("publish", "reddit", "--allow-unknown-code", "--to", home / "elsewhere", home=home)
     assert refused.code == 2
     assert "2 rows that were taken down" in refused.err
     assert source in refused.err or child in refused.err
@@ -63,7 +63,7 @@ def test_a_row_and_what_was_made_of_it_are_gone_for_good(cli, home):
     assert not set(said) & set(after["key"])
     assert not set(said.values()) & set(after["text"].drop_nulls())
     assert cli("validate", home / "data" / "reddit", home=home).code == 0
-    assert cli("publish", "reddit", "--to", home / "elsewhere", home=home).code == 0
+    assert cli("publish", "reddit", "--allow-unknown-code", "--to", home / "elsewhere", home=home).code == 0
     assert not cli("build", "reddit", "--profile", "smoke", "--json", home=home).json["made"]
 
     again = cli("takedown", "reddit", source, *WHY, home=home)

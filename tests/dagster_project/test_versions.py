@@ -14,7 +14,8 @@ from project import CORPORA, ROOT, Project
 
 from corpusmith.release import changelog, manifest, shelf
 from corpusmith.release.diff import diff
-from corpusmith.release.publish import hub, versions
+from corpusmith.release.publish import versions
+from corpusmith.release.publish.pull import pull
 
 TABLE = """
 words:
@@ -239,7 +240,7 @@ def test_a_version_that_was_published_is_one_to_go_on_from(words: Words) -> None
 def test_a_version_that_was_released_elsewhere_is_pulled_first(words: Words) -> None:
     shutil.rmtree(words.folder / "versions/words/1.0.0")
     said = words.run("release", "words", "--bump", "minor", code=2)
-    assert "corpusmith pull words --version 1.0.0 --from" in said
+    assert "corpusmith pull words@1.0.0 --from" in said
 
 
 def git(folder: Path, *command: str) -> str:
@@ -263,7 +264,7 @@ def test_with_dvc_every_version_has_a_tag_that_others_pull(repository: Words, tm
     repository.set("count: 30", "count: 31")
     assert repository.json("release", "words", "--bump", "minor", "--dvc")["tag"] == "words-v1.1.0"
     for version, rows in (("1.0.0", 30), ("1.1.0", 31)):
-        pulled = hub.pull("words", version, repository.folder, tmp_path / "pulled")
+        pulled = pull("words", version, repository.folder, tmp_path / "pulled")
         assert manifest.check(pulled).counts["rows"] == rows
     tracked = git(repository.folder, "ls-files").split()
     assert {"dvc.lock", "params.yaml", "versions/words/CHANGELOG.md"} <= set(tracked)
