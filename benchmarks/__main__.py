@@ -33,6 +33,7 @@ NAMES = {
     "segmenters": ("", "--images 64 --epochs 1 --runs 1"),
     "training": ("", "--images 200 --runs 1"),
     "reading": ("", "--images 400 --runs 1"),
+    "sharing": ("", "--megabytes 20 --runs 1"),
     "uploading": ("", "--megabytes 40 --comments 40000"),
 }
 WITH_PEERS = ("duplicates", "image_curation", "reading")

@@ -62,6 +62,7 @@ class Work(Table):
     max_failure_rate: Share
     corpora: Here[list[str]]
     publish: Here[str | None]
+    allow_unknown_code: Here[bool]
     webhook: Here[str | None]
 
 

@@ -63,6 +63,8 @@ def diff(old: Path, new: Path) -> Diff:
     corpora.
     """
     before, after = (manifest.read(folder) for folder in (old, new))
+    manifest.check_whole(before, old)
+    manifest.check_whole(after, new)
     if before.corpus != after.corpus:
         raise ReleaseError(
             f"{old} is of {before.corpus} and {new} of {after.corpus}: expected two releases of one corpus"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,21 @@ import pyarrow.parquet as pq
 from corpusmith import __version__
 from corpusmith.errors import ReleaseError
 from corpusmith.hardware import computes_here
+from corpusmith.release import chunks
 from corpusmith.release.inputs import Release
-from corpusmith.release.plain import check_plain, entries, is_safe, read_json, shown
+from corpusmith.release.plain import SMALL, check_plain, entries, is_safe, parse_json, read_json, shown
 from corpusmith.release.summary import Summary
 
 NAME = "manifest.json"
 RUN = "run.json"
 """What a run took, beside the manifest and in no digest: two equal builds may take different times."""
+CHANGES = "+changes"
+_PACKAGE = Path(__file__).parents[1]
 _SECRET = re.compile(r"(?:^|_)(?:token|api_?key|password|secret|salt|authorization)$", re.IGNORECASE)
-_IN_URL = re.compile(r"(?<=://)[^/@\s]+@|(?<=[?&])([^=&\s]*(?:token|key|secret|password|signature)[^=&\s]*)=[^&\s]+")
+_IN_URL = re.compile(
+    r"(?<=://)[^/@\s]+@|(?<=[?&])([^=&\s]*(?:token|key|secret|password|signature|credential)[^=&\s]*)=[^&\s]+",
+    re.IGNORECASE,
+)
 
 
 FORMAT = 2
@@ -43,9 +49,11 @@ class Manifest:
 
     plan: BLAKE2b of the keys of all rows that were planned. content: SHA-256 of what a version stands for: its rows,
     its rejected rows and the settings; a rebuild at another commit, or one that took longer, is the same content.
-    code: version of corpusmith, its git commit where there is one, and the machine that it was made on.
+    code: version of corpusmith, what it was installed from (checkout or wheel), its git commit where there is one, that
+    of the corpus where its code lies elsewhere, and the machine that it was made on.
     models: provenance by fingerprint.
-    files: path → sha256, bytes and, of Parquet, rows. labels: the values of each label column, in order.
+    files: path → sha256, bytes and, of Parquet, rows and the sha256 of each column (chunks.digests). labels: the values
+    of each label column, in order.
     There is no time in it: an unchanged rebuild is the same bytes, all files but RUN.
     digest: SHA-256 over all the rest of it. more: what another version of corpusmith said beside.
     """
@@ -99,6 +107,21 @@ def read(folder: Path) -> Manifest:
         ) from None
     except OSError as error:
         raise ReleaseError(f"cannot read {shown(path)}: {error.strerror}") from error
+    return _of(said, path)
+
+
+def parsed(data: bytes, path: str) -> Manifest:
+    """The manifest in some bytes, which came from ``path``. Raises ReleaseError as `read` does."""
+    if len(data) > SMALL:
+        raise ReleaseError(f"{shown(path)} is larger than {SMALL:,} bytes: expected a small file")
+    try:
+        return _of(parse_json(data.decode(), path), path)
+    except UnicodeDecodeError as error:
+        raise ReleaseError(f"{shown(path)} is not UTF-8 (byte {error.start:,}): expected text") from None
+
+
+def _of(said: Any, path: object) -> Manifest:
+    """The manifest of a document. Raises ReleaseError, which names the path."""
     if isinstance(said, dict) and isinstance(said.get("format"), int) and said["format"] > FORMAT:
         by = shown(said["code"].get("corpusmith")) if isinstance(said.get("code"), dict) else "a newer version"
         raise ReleaseError(
@@ -152,6 +175,10 @@ def _wrong_file(name: str, held: Any) -> str | None:
         return f"{shown(name)} of files lacks sha256 or bytes"
     if name.endswith(".parquet") and not _is_count(held.get("rows")):
         return f"{shown(name)} of files lacks rows"
+    if not isinstance(columns := held.get("columns", {}), dict) or not all(
+        isinstance(d, str) for d in columns.values()
+    ):
+        return f"columns of {shown(name)} is no table of digests"
     return None
 
 
@@ -163,14 +190,14 @@ def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mappi
     """The manifest of the files that lie in ``folder``; the digests of some are ``known``."""
     paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
     names = [name for name in paths if name not in (NAME, RUN)]
-    files = {name: _file(folder / name, known.get(name)) for name in names}
+    files = {name: file(folder / name, known.get(name)) for name in names}
     params = redacted(release.params)
     return Manifest(
         corpus=release.corpus,
         version=release.version,
         content=_content(release, params, plan, files),
         plan=plan,
-        code={"corpusmith": __version__, "commit": commit(), "made_on": computes_here()},
+        code={**code_of(release.code), "made_on": computes_here()},
         counts=counts(summary, release),
         sources=[asdict(source) for source in sorted(release.sources, key=lambda source: source.name)],
         models={name: redacted(release.makers[name]) for name in sorted(release.makers)},
@@ -180,13 +207,16 @@ def of(folder: Path, release: Release, summary: Summary, plan: str, known: Mappi
     )
 
 
-def check(folder: Path) -> Manifest:
+def check(folder: Path, proved: Collection[str] = ()) -> Manifest:
     """The manifest, if every file is there, is as it was written, and nothing else lies there that a reader would take.
 
-    Raises one ReleaseError that names every file that is not as recorded: stored and expected value, and what to do.
+    proved: files whose digest is known to be right. Raises one ReleaseError that names every file that is not as
+    recorded: stored and expected value, and what to do.
     """
     manifest = read(folder)
-    wrong = [line for name, said in manifest.files.items() if (line := _differs(folder / name, name, said))]
+    wrong = [
+        line for name, said in manifest.files.items() if (line := _differs(folder / name, name, said, name in proved))
+    ]
     for name, kind in entries(folder):
         if kind in ("link", "special file"):
             wrong.append(f"{shown(name)}: a {kind}; a release holds plain files and folders")
@@ -203,7 +233,7 @@ def check(folder: Path) -> Manifest:
     return manifest
 
 
-def _differs(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
+def _differs(path: Path, name: str, said: Mapping[str, Any], proved: bool) -> str | None:
     """How a file differs from what is recorded; the size is looked at before anything is read."""
     try:
         check_plain(path)
@@ -213,7 +243,7 @@ def _differs(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
         return f"{name}: no plain file"
     if path.stat().st_size != said["bytes"]:
         return f"{name}: {path.stat().st_size} bytes, expected {said['bytes']}"
-    if (found := sha256(path)) != said["sha256"]:
+    if not proved and (found := sha256(path)) != said["sha256"]:
         return f"{name}: sha256 {found}, expected {said['sha256']}"
     return _other_rows(path, name, said) if name.endswith(".parquet") else None
 
@@ -225,6 +255,21 @@ def _other_rows(path: Path, name: str, said: Mapping[str, Any]) -> str | None:
     except (pa.ArrowException, OSError) as error:
         return f"{name}: no whole Parquet file ({shown(error).splitlines()[0][:200]})"
     return None if rows == said["rows"] else f"{name}: {rows:,} rows, expected {said['rows']:,}"
+
+
+def check_whole(said: Manifest, place: object) -> None:
+    """Raises ReleaseError where a release is a part of one: some of its splits or columns, as they were pulled."""
+    if part := said.more.get("part"):
+        what = "; ".join(f"{name} {', '.join(part[name])}" for name in ("splits", "columns") if part.get(name))
+        raise ReleaseError(
+            f"{shown(place)} is a part of {said.corpus} {said.version} ({shown(what)}): expected the whole of it, as "
+            f"corpusmith pull {said.corpus}@{said.version} fetches it"
+        )
+
+
+def split_of(name: str) -> str:
+    """The split of a shard: ``data/train-00000-of-00004.parquet`` is of train."""
+    return Path(name).name.partition("-")[0]
 
 
 def counts(summary: Summary, release: Release) -> dict[str, Any]:
@@ -263,23 +308,44 @@ def redacted(value: Any) -> Any:
     return value
 
 
+def unknown_code(said: Manifest) -> str | None:
+    """Why nobody can tell which code made a release, in a few words; None: it is known."""
+    parts = {"corpusmith": "commit", "the corpus": "corpus"}
+    if said.code.get("from") == "wheel":
+        del parts["corpusmith"]
+    for whose, part in parts.items():
+        commit = said.code.get(part, "")
+        if commit is None:
+            return f"the code of {whose} was in no git commit"
+        if commit.endswith(CHANGES):
+            return f"the code of {whose} had changes that are in no git commit"
+    return None
+
+
+def code_of(corpus: Path | None) -> dict[str, str | None]:
+    """Which code makes a release here; ``corpus``: the folder of a corpus whose code lies elsewhere."""
+    is_wheel = (_PACKAGE / "assets").is_dir()
+    here = {"corpusmith": __version__, "from": "wheel" if is_wheel else "checkout", "commit": commit(_PACKAGE)}
+    return {**here, "corpus": commit(corpus)} if corpus else here
+
+
 @functools.cache
-def commit() -> str | None:
-    """The git commit that corpusmith's own files were checked out at, with ``+changes`` where they differ from it."""
-    package = Path(__file__).parents[1]
+def commit(folder: Path) -> str | None:
+    """The git commit that the code in a folder was checked out at, with CHANGES where files differ from it."""
 
     def git(*args: str) -> str | None:
         try:
-            ran = subprocess.run(["git", "-C", str(package), *args], capture_output=True, text=True, check=True)
+            ran = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
         return ran.stdout.strip()
 
-    if git("ls-files", "--error-unmatch", "__init__.py") is None:  # installed, inside somebody else's repository
+    if not git("ls-files", "--", "*.py"):  # installed, inside somebody else's repository
         return None
     head = git("rev-parse", "HEAD")
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "..", ":!../dvc.lock", ":!../params.yaml")
-    return f"{head}+changes" if head and changed else head
+    results = (":(top,exclude)dvc.lock", ":(top,exclude)params.yaml")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", *results)
+    return f"{head}{CHANGES}" if head and changed else head
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -293,10 +359,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _file(path: Path, digest: str | None) -> dict[str, Any]:
+def file(path: Path, digest: str | None = None) -> dict[str, Any]:
+    """What a manifest says of a file; ``digest``: its SHA-256, where that is known."""
     said: dict[str, Any] = {"sha256": digest or sha256(path), "bytes": path.stat().st_size}
     if path.suffix == ".parquet":
-        said["rows"] = pq.read_metadata(path).num_rows
+        said |= {"rows": pq.read_metadata(path).num_rows, "columns": chunks.digests(path)}
     return said
 
 

@@ -47,7 +47,11 @@ def read_json(path: Path, limit: int = SMALL) -> Any:
     Raises ReleaseError as `read_text` does, and for what is no JSON, has a key twice in one table, has half a
     surrogate pair in a text, or is nested too deep to be read.
     """
-    text = read_text(path, limit)
+    return parse_json(read_text(path, limit), path)
+
+
+def parse_json(text: str, path: object) -> Any:
+    """The same of a text that was read from ``path``."""
     try:
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
         json.dumps(document, ensure_ascii=False).encode()

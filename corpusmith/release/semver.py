@@ -6,12 +6,19 @@ what is said of the same rows.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
 
-from corpusmith.release.diff import Diff
+from corpusmith.errors import UserError
+from corpusmith.release.plain import shown
+
+if TYPE_CHECKING:
+    from corpusmith.release.diff import Diff
 
 BUMPS = ("patch", "minor", "major")
 """The parts of a version, the smallest first."""
+_BOUND = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})")
 
 
 class Need(NamedTuple):
@@ -45,6 +52,44 @@ def needed(found: Diff) -> Need | None:
     if said := [*found.files, *(f"the setting {name}" for name in found.settings["setting"])]:
         return Need("patch", f"no row changed, but {', '.join(said)} did")
     return None
+
+
+def newest(asked: str | None, versions: Collection[str]) -> str | None:
+    """The newest version that is asked for: ``1.2.0``, ``1.2`` (any patch of it), ``^1.2``, ``~1.2.0``, ``>=1.2,<2``.
+
+    None: whichever is newest. ``^`` allows what does not raise the first part that is not 0, ``~`` what does not raise
+    the second, as npm and Cargo have them. None is returned where there is no such version. Raises UserError for what
+    asks for no version.
+    """
+    bounds = [_bounds(part.strip()) for part in asked.split(",")] if asked else []
+    fit = [each for each in versions if all(low <= numbers(each) < high for low, high in bounds)]
+    return max(fit, key=numbers, default=None)
+
+
+_Numbers = tuple[int, ...]
+_END: _Numbers = (10**10,)
+
+
+def _bounds(asked: str) -> tuple[_Numbers, _Numbers]:
+    """From which version, and before which one."""
+    found = _BOUND.fullmatch(asked)
+    if not found:
+        raise UserError(f"{shown(asked)[:80]!r} asks for no version: expected 1.2.0, 1.2, ^1.2, ~1.2.0 or >=1.2,<2")
+    sign, given = found[1] or "=", numbers(found[2])
+    low = (*given, 0, 0)[:3]
+    just_above = (*given[:-1], given[-1] + 1)
+    if sign == "^":
+        place = next((place for place, part in enumerate(given) if part), len(given) - 1)
+        return low, (*given[:place], given[place] + 1)
+    if sign == "~":
+        return low, (given[0], given[1] + 1) if len(given) > 1 else (given[0] + 1,)
+    return {
+        "=": (low, just_above),
+        ">=": (low, _END),
+        ">": (just_above, _END),
+        "<=": ((0,), just_above),
+        "<": ((0,), low),
+    }[sign]
 
 
 def suffices(bump: str, need: Need) -> bool:

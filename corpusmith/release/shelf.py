@@ -43,7 +43,7 @@ def find(home: Path, corpus: str, version: str) -> Path:
     raise ReleaseError(
         f"no {shown(corpus)} {shown(version)} among the versions in {home}: there are {there} "
         f"(looked in {', '.join(PLACES)}); one that was released elsewhere is pulled first: "
-        f"corpusmith pull {shown(corpus)} --version {shown(version)} --from REPOSITORY"
+        f"corpusmith pull {shown(corpus)}@{shown(version)} --from REPOSITORY"
     )
 
 
@@ -56,6 +56,7 @@ def newest(home: Path, corpus: str) -> str | None:
 def put(release: Path, home: Path) -> Path:
     """Put a release on the shelf under its version, and its changelog beside the versions; where it is then."""
     said = manifest.read(release)
+    manifest.check_whole(said, release)
     shelf = home / FOLDER / said.corpus
     lay(release, shelf / said.version)
     if not (ignored := home / FOLDER / ".gitignore").exists():

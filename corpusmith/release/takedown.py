@@ -216,8 +216,16 @@ def holding(home: Path, corpus: str, marks: Collection[str], lineage: Lineage) -
     return [
         Holding(folder, manifest.read(folder).version, rows)
         for folder in _releases(home, corpus)
-        if (rows := closure(tables_of(folder), marks, lineage).height)
+        if (rows := _held(folder, marks, lineage))
     ]
+
+
+def _held(folder: Path, marks: Collection[str], lineage: Lineage) -> int:
+    """How many rows of a release the marks name; of a part that was pulled without keys all: nobody can tell."""
+    tables = tables_of(folder)
+    if KEY not in tables[0].collect_schema():
+        return int(tables[0].select(pl.len()).collect().item())
+    return closure(tables, marks, lineage).height
 
 
 def _releases(home: Path, corpus: str) -> Iterator[Path]:

@@ -96,6 +96,7 @@ def check_files(release: Path) -> Checked:
     ReleaseError that names every file that is not as recorded, or the first keys or images that are wrong.
     """
     said = manifest.check(release)
+    manifest.check_whole(said, release)
     check_card(release)
     names = [name for name in said.files if name.startswith(("data/", "rejected/")) and name.endswith(".parquet")]
     wrong: list[str] = []

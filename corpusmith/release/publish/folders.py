@@ -1,134 +1,110 @@
-"""Publish a release under its version, and pull a published one: a folder that others can read."""
+"""A folder of published corpora: ``<corpus>/<version>``, and ``latest`` beside the versions."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from corpusmith.errors import ReleaseError, UserError
-from corpusmith.release import manifest, takedown
-from corpusmith.release.folder import check_folder, held, replacing
-from corpusmith.release.plain import read_text, shown
-from corpusmith.release.publish import versions
+from corpusmith.errors import ReleaseError
+from corpusmith.release import manifest
+from corpusmith.release.folder import held, replacing
+from corpusmith.release.plain import check_plain, read_text, shown
+from corpusmith.release.publish.places import VERSION, Planned, Published, described
+from corpusmith.release.semver import numbers
 from corpusmith.whole import write_whole
 
 LATEST = "latest"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_NUMBERS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _LATEST_BYTES = 64
 
 
-class Published(NamedTuple):
-    """Where a version lies, and whether it was put there now."""
+@dataclass(frozen=True)
+class Folder:
+    """The folder that holds the corpora."""
 
-    place: Path
-    new: bool
+    path: Path
 
+    def versions(self, corpus: str) -> list[str]:
+        """The versions that are there."""
+        found = (self.path / corpus).glob(f"*/{manifest.NAME}")
+        return [path.parent.name for path in found if VERSION.fullmatch(path.parent.name)]
 
-def publish(release: Path, target: str | os.PathLike[str]) -> Published:
-    """``target/<corpus>/<version>``, a checked copy of the release; ``latest`` beside it names the newest version.
+    def open(self, corpus: str, version: str) -> FolderFiles:
+        """The files of a version."""
+        return FolderFiles(self.path / corpus / version)
 
-    Publishing the same content again writes nothing. Raises ReleaseError when the version is there with other content
-    (a published version never changes), when the release is not what its manifest says, or when it holds what was taken
-    down since it was built; UserError when ``target`` is a file, or an address of a kind that is not known.
-    """
-    shelf = folder_of(target)
-    said = manifest.check(release)
-    takedown.check(release)
-    place = _place(shelf, said.corpus, said.version)
-    if place.exists():
-        there = manifest.check(place)
-        if there.content != said.content:
-            raise ReleaseError(
-                f"{place} is published already, with other content ({there.content[:12]}, here {said.content[:12]}): "
-                f"a published version never changes; make the next: corpusmith release {said.corpus} --bump minor"
-            )
-        return Published(place, new=False)
-    _copy(release, place, said)
-    found = (path.name for path in place.parent.iterdir() if _NUMBERS.fullmatch(path.name))
-    write_whole(place.parent / LATEST, f"{max(found, key=_numbers)}\n")
-    return Published(place, new=True)
+    def publish(self, release: Path, said: manifest.Manifest) -> Published:
+        """``<corpus>/<version>``, a checked copy of the release."""
+        place = self.path / said.corpus / said.version
+        if self._exists(said):
+            return Published(str(place), new=False)
+        copy(release, place, said)
+        write_whole(place.parent / LATEST, f"{max(self.versions(said.corpus), key=numbers)}\n")
+        return Published(str(place), new=True)
 
+    def plan(self, release: Path, said: manifest.Manifest) -> Planned:
+        """All files, or none where the version is there."""
+        files = described(said.files, said.files)
+        place, exists = self.path / said.corpus / said.version, self._exists(said)
+        return Planned(str(place), exists, {} if exists else files, files if exists else {}, ())
 
-def pull(corpus: str, version: str | None, source: str | os.PathLike[str], into: Path) -> Path:
-    """``into/<corpus>/<version>``, copied from a folder of published corpora or a DVC repository, and checked.
-
-    Without ``version`` it is the latest. Raises ReleaseError when the source has no such version, holds another one in
-    its place, or a file of it is not as it was published; then nothing is changed in ``into``. Raises UserError when
-    that is a file, or ``source`` an address of a kind that is not known.
-    """
-    check_folder(into)
-    if (Path(source) / corpus).is_dir():
-        found = published(Path(source), corpus, version)
-        here = _place(into, corpus, found.name)
-        return found if here.resolve() == found.resolve() else keep(found, corpus, found.name, into)
-    if versions.is_repository(os.fspath(source)):
-        with versions.fetched(os.fspath(source), corpus, version, into) as copied:
-            return keep(copied, corpus, version, into)
-    folder_of(source)
-    raise ReleaseError(
-        f"nothing to pull: {shown(source)} holds no {shown(corpus)}, and is no DVC repository; "
-        "expected a folder with <corpus>/<version>, or the address of a git repository that DVC tracks"
-    )
+    def _exists(self, said: manifest.Manifest) -> bool:
+        place = self.path / said.corpus / said.version
+        if not place.exists():
+            return False
+        check_same(said, manifest.check(place), str(place))
+        return True
 
 
-def published(target: Path, corpus: str, version: str | None) -> Path:
-    """The folder of a published version, the latest without one. Raises ReleaseError when it is not there."""
-    here = target / corpus
-    if version is None:
-        try:
-            version = read_text(here / LATEST, _LATEST_BYTES).strip()
-        except (FileNotFoundError, NotADirectoryError):
-            raise ReleaseError(f"{here} has no version that was published: {here / LATEST} is missing") from None
-    place = _place(target, corpus, version)
-    if not (place / manifest.NAME).is_file():
-        shelf = here.iterdir() if here.is_dir() else ()
-        there = ", ".join(sorted(path.name for path in shelf if (path / manifest.NAME).is_file()))
-        raise ReleaseError(f"{corpus} {version} is not in {target}; it has {shown(there) or 'no version'}")
-    return place
+@dataclass(frozen=True)
+class FolderFiles:
+    """A version in a folder here."""
+
+    path: Path
+
+    def small(self, name: str) -> bytes:
+        """All bytes of a small file."""
+        return read_text(self.path / name).encode()
+
+    def fetch(self, names: Mapping[str, int], folder: Path) -> None:
+        """Copy files."""
+        with held(self.path.resolve()):
+            for name in names:
+                with _telling(self.path / name):
+                    check_plain(self.path / name)
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self.path / name, folder / name, follow_symlinks=False)
+
+    def read(self, name: str, start: int, stop: int) -> bytes:
+        """Some bytes of a file."""
+        with _telling(self.path / name):
+            check_plain(self.path / name)
+            with (self.path / name).open("rb") as file:
+                file.seek(start)
+                return file.read(stop - start)
 
 
-def keep(found: Path, corpus: str, version: str | None, into: Path) -> Path:
-    """Put what was found under its version in ``into``, unless it is there; ``latest`` names it.
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise ReleaseError(f"{shown(path)} is missing: the version is damaged; publish it anew elsewhere") from None
 
-    Raises ReleaseError for another corpus or version than was asked for, and where the version is there with other
-    content: a pulled version never changes. A damaged copy that is there is replaced.
-    """
-    said = manifest.check(found)
-    if (said.corpus, said.version) != (corpus, version or said.version):
-        wanted = f"{corpus} {version}" if version else corpus
+
+def check_same(said: manifest.Manifest, there: manifest.Manifest, place: str) -> None:
+    """Raises ReleaseError where a version is published with other content than that which is to be published."""
+    if (there.corpus, there.version, there.content) != (said.corpus, said.version, said.content):
         raise ReleaseError(
-            f"{shown(found)} should hold {wanted}, and holds {said.corpus} {said.version}: nothing was pulled"
+            f"{shown(place)} is published already, with other content ({there.content[:12]}, here "
+            f"{said.content[:12]}): a published version never changes; make the next: corpusmith release "
+            f"{said.corpus} --bump minor"
         )
-    place = _place(into, corpus, said.version)
-    there = _whole(place)
-    if there and there.digest != said.digest:
-        raise ReleaseError(
-            f"{place} holds {corpus} {said.version} with other content "
-            f"({there.digest[:12]}, found {said.digest[:12]}); "
-            "a pulled version never changes: take it away first, or pull into another folder with --into"
-        )
-    if not there:
-        _copy(found, place, said)
-    write_whole(place.parent / LATEST, f"{said.version}\n")
-    return place
 
 
-def folder_of(address: str | os.PathLike[str]) -> Path:
-    """The folder that an address names. Raises UserError: it is a file, or has a scheme that is not known."""
-    text = os.fspath(address)
-    if (scheme := _SCHEME.match(text)) and not Path(text).exists():
-        raise UserError(f"{shown(text)}: an address of the kind {scheme[0]} is not known; expected a folder")
-    check_folder(Path(text))
-    return Path(text)
-
-
-def _copy(source: Path, place: Path, said: manifest.Manifest) -> None:
+def copy(source: Path, place: Path, said: manifest.Manifest) -> None:
     """Copy exactly the files of the manifest, and check the copy before it takes its place."""
     with held(source.resolve()), replacing(place) as folder:
         run = [manifest.RUN] if (source / manifest.RUN).is_file() else []
@@ -138,20 +114,12 @@ def _copy(source: Path, place: Path, said: manifest.Manifest) -> None:
         manifest.check(folder)
 
 
-def _whole(place: Path) -> manifest.Manifest | None:
-    """The manifest of what lies there, if that is as it was released."""
-    with contextlib.suppress(ReleaseError):
-        return manifest.check(place)
-    return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split("."))
-
-
-def _place(target: Path, corpus: str, version: str) -> Path:
-    if not _NAME.fullmatch(corpus) or not _NUMBERS.fullmatch(version):
-        raise ReleaseError(
-            f"{shown(corpus)!r} {shown(version)[:80]!r}: expected the name of a corpus and a version such as 1.0.0"
-        )
-    return target / corpus / version
+def latest(folder: Path, corpus: str) -> str | None:
+    """The version that ``latest`` names; None: there is no such file. Raises ReleaseError for what names none."""
+    try:
+        found = read_text(folder / corpus / LATEST, _LATEST_BYTES).strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not VERSION.fullmatch(found):
+        raise ReleaseError(f"{folder / corpus / LATEST} names no version: {shown(found)!r}")
+    return found

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.inputs import Release
-from corpusmith.release.manifest import commit, redacted
+from corpusmith.release.manifest import code_of, redacted
 from corpusmith.release.report import figures
 from corpusmith.release.report.charts import Curve, Point, line_chart
 from corpusmith.release.summary import JUDGED, Summary
@@ -44,7 +44,7 @@ def render(summary: Summary, release: Release) -> str:
         asked_evenly=len(set(release.made.values())) == 1,
         rows=summary.rows,
         rejected=summary.rejected,
-        commit=commit(),
+        commit=code_of(release.code)["commit"],
         origins=summary.count("origin"),
         splits=summary.count("split"),
         balance=_balance(summary, release),
