@@ -25,8 +25,11 @@ ABSENT: Final = "absent"
 def released(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame | None, dict[str, Any]]:
     """The rows of a release folder, its rejected rows, and what its manifest says (nothing where there is none).
 
-    Raises ReleaseError when the folder has no data, or a file is not named or filled as its split says.
+    Raises ReleaseError when the folder has no data, is a part of a release, or a file is not named or filled as its
+    split says.
     """
+    if (folder / manifest.NAME).exists():
+        manifest.check_whole(manifest.read(folder), folder)
     rows = pl.concat([_shard(path) for path in parquet.checked(folder)], how="diagonal_relaxed")
     rejected = parquet.scan(folder, "rejected") if (folder / "rejected").is_dir() else None
     said = asdict(manifest.read(folder)) if (folder / manifest.NAME).exists() else {}

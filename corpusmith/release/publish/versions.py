@@ -15,13 +15,13 @@ from pathlib import Path
 from corpusmith.errors import ReleaseError
 from corpusmith.release.plain import read_text, shown
 
+_REMOTE = ("http://", "https://", "ssh://", "git://", "file://", "git@")
 _TAG = re.compile(r"(?:refs/tags/)?(?P<corpus>.+)-v(?P<version>[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9})")
 
 
 def is_repository(source: str) -> bool:
     """Whether a source is a DVC repository here, or the address of a git repository."""
-    remote = "://" in source or source.startswith("git@") or source.endswith(".git")
-    return remote or (Path(source) / ".dvc").is_dir()
+    return source.startswith(_REMOTE) or source.endswith(".git") or (Path(source) / ".dvc").is_dir()
 
 
 def tag(corpus: str, version: str) -> str:

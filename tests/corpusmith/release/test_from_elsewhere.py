@@ -15,7 +15,8 @@ import corpusmith
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, parquet
 from corpusmith.release.diff import diff
-from corpusmith.release.publish import hub
+from corpusmith.release.publish.pull import pull
+from corpusmith.release.publish.put import publish
 from corpusmith.release.verify import check_files
 from corpusmith.release.write import write_release
 from corpusmith.validation import validate_release
@@ -173,19 +174,19 @@ def shelf(tmp_path: Path, folder: Path, corpus: str, version: str) -> Path:
 def test_what_was_asked_for_is_what_comes(release_dir: Path, tmp_path: Path, corpus: str, version: str) -> None:
     source = shelf(tmp_path, release_dir, corpus, version)
     with pytest.raises(ReleaseError, match=rf"should hold {corpus} {version}, and holds reddit 1\.0\.0"):
-        hub.pull(corpus, None, source, tmp_path / "here")
+        pull(corpus, None, source, tmp_path / "here")
     assert not any((tmp_path / "here").rglob("*"))
 
 
 def test_a_pulled_version_never_changes(release_dir: Path, tmp_path: Path) -> None:
     here = tmp_path / "here"
-    place = hub.pull("reddit", None, shelf(tmp_path, release_dir, "reddit", "1.0.0"), here)
+    place = pull("reddit", None, shelf(tmp_path, release_dir, "reddit", "1.0.0"), here)
     (place / "notes").write_text("mine")
     other = write_release(reddit(2), tmp_path / "other")
     source = shelf(tmp_path / "2", tmp_path / "other", "reddit", other.version)
     (place / "notes").unlink()
     with pytest.raises(ReleaseError, match=r"with other content .* a pulled version never changes"):
-        hub.pull("reddit", None, source, here)
+        pull("reddit", None, source, here)
     assert manifest.check(place) == manifest.check(release_dir)
 
 
@@ -195,7 +196,7 @@ def test_an_address_of_an_unknown_kind_makes_no_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="is not known; expected a folder"):
-        hub.publish(release_dir, address)
+        publish(release_dir, address)
     assert list(tmp_path.iterdir()) == []
 
 
