@@ -81,7 +81,6 @@ def status_metadata(corpus: Corpus, workshop: Workshop) -> dict[str, Any]:
     return {
         "version": said["version"] or "not built",
         "newest on the shelf": said["newest"] or "none",
-        "built at": said["built"] or 0.0,
         "rows": said["rows"] or 0,
         "rejected": said["rejected"] or 0,
         "checks": checks_sentence(said["checks"]),

@@ -80,7 +80,8 @@ def changes_sensor(corpus: Corpus) -> dg.SensorDefinition:
         )
 
     watched = [job for job in jobs(corpus) if job.name not in (names(corpus).publish, names(corpus).scoring)]
-    made = dg.sensor(name=f"{corpus.name}_changes", jobs=watched, minimum_interval_seconds=LOOK)
+    said = "Make what depends on a setting, a model of the catalog or a takedown that changed."
+    made = dg.sensor(name=f"{corpus.name}_changes", jobs=watched, minimum_interval_seconds=LOOK, description=said)
     return made(what_changed)
 
 
@@ -114,7 +115,8 @@ def partitions_sensor(corpus: Corpus) -> dg.SensorDefinition | None:
         return _tick(corpus, workshop, context.instance, seen, now, left_out)
 
     watched = [job for job in jobs(corpus) if job.name not in (names(corpus).publish, names(corpus).scoring)]
-    made = dg.sensor(name=f"{corpus.name}_partitions", jobs=watched, minimum_interval_seconds=LOOK)
+    said = "Make what is new or changed among the partitions, then refresh the corpus."
+    made = dg.sensor(name=f"{corpus.name}_partitions", jobs=watched, minimum_interval_seconds=LOOK, description=said)
     return made(new_partitions)
 
 

@@ -52,6 +52,10 @@ def test_datasets_opens_images_with_their_place_among_the_thousand_classes(image
     assert {label.int2str(number) for number in loaded["label"]} <= {"orange", "banana", "lemon", "strawberry"}
 
 
+def test_every_expectation_holds(imagenet, cli):
+    assert cli("validate", imagenet / "data" / "imagenet").code == 0
+
+
 def test_a_second_build_makes_nothing(imagenet, cli):
     before = segments(imagenet)
     ran = cli("build", "imagenet", "--profile", "smoke", "--json", home=imagenet)

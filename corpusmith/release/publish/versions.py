@@ -82,7 +82,7 @@ class DvcFiles:
     def _get(self, name: str, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         path = f"{self.root}/{name}".rstrip("/")
-        dvc("get", "--rev", self.revision, "--out", str(to), "--", self.address, path, cwd=to.parent)
+        dvc("get", "--rev", self.revision, "--out", str(to.absolute()), "--", self.address, path, cwd=to.parent)
 
 
 def dvc(*command: str, cwd: Path) -> str:
