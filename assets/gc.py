@@ -200,7 +200,7 @@ def _of_tables(corpus: Corpus, workshop: Workshop) -> list[Part]:
     """The tables of partitions that neither the settings nor the release in data/ have any more, and the preview."""
     hidden, home = workshop.home / ".corpusmith", workshop.home
     parts = []
-    if corpus.partitions:
+    if corpus.partitions and (hidden / "tables" / corpus.name).is_dir():  # else they need not be asked for
         release = workshop.release(corpus.name)
         content = manifest.read(release).content if (release / manifest.NAME).is_file() else ""
         wanted = {*corpus.partitions(workshop), *uses.partitions(home, corpus.name, content)}

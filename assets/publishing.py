@@ -36,7 +36,11 @@ def publish(
     """
     place = place_of(address(corpus, workshop, to), corpus.name, options)
     allowed = allow_unknown_code or workshop.settings.work.allow_unknown_code
-    with _ready(corpus, release or workshop.release(corpus.name), allowed) as (folder, said):
+    with _ready(release or workshop.release(corpus.name), allowed) as (folder, said):
+        planned = place.plan(folder, said)  # who may not, or need not, is told so before the suite runs
+        if planned.exists:
+            return Published(planned.place, new=False)
+        _check_suite(corpus, folder)
         return place.publish(folder, said)
 
 
@@ -51,8 +55,11 @@ def plan(
     """What `publish` would do; nothing is written. Raises as that."""
     place = place_of(address(corpus, workshop, to), corpus.name, options)
     allowed = allow_unknown_code or workshop.settings.work.allow_unknown_code
-    with _ready(corpus, release or workshop.release(corpus.name), allowed) as (folder, said):
-        return place.plan(folder, said)
+    with _ready(release or workshop.release(corpus.name), allowed) as (folder, said):
+        planned = place.plan(folder, said)
+        if not planned.exists:
+            _check_suite(corpus, folder)
+        return planned
 
 
 def address(corpus: Corpus, workshop: Workshop, to: str | None = None) -> str:
@@ -62,16 +69,15 @@ def address(corpus: Corpus, workshop: Workshop, to: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def _ready(corpus: Corpus, folder: Path, allow_unknown_code: bool) -> Iterator[tuple[Path, manifest.Manifest]]:
+def _ready(folder: Path, allow_unknown_code: bool) -> Iterator[tuple[Path, manifest.Manifest]]:
     """The release as it may be published: itself, or one whose manifest says what was allowed of it."""
     said = put.checked(folder)
     unknown = manifest.unknown_code(said)
-    if unknown and not (allow_unknown_code or said.more.get(ALLOWED)):
+    if unknown and not allow_unknown_code:
         raise ReleaseError(
             f"{said.corpus} {said.version} was made when {unknown}: nobody could see how; commit and build it again "
             f"(corpusmith build {said.corpus}), or publish it with --allow-unknown-code, which its manifest will say"
         )
-    _check_suite(corpus, folder)
     if not unknown or said.more.get(ALLOWED):
         yield folder, said
         return

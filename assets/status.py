@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corpusmith.assets import glance, refused, registry, running
-from corpusmith.errors import LedgerError
-from corpusmith.release.plain import read_json
+from corpusmith.errors import LedgerError, UserError
+from corpusmith.release.plain import read_json, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +54,10 @@ def overview(home: Path, profile: str | None = None, only: str | None = None) ->
     raw, _ = yaml_file.read(settings.default_path())
     profiles = raw.pop("profiles", {}) or {}
     names = dict.fromkeys([*registry.installed(), *(name for name in raw if name != "work"), *_there(home)])
+    if only is not None and only not in names:
+        raise UserError(f"unknown corpus {shown(only)!r}: expected one of {', '.join(names)}")
+    if profile is not None and profile not in profiles:
+        raise UserError(f"unknown profile {shown(profile)!r}: {settings.default_path()} has {', '.join(profiles)}")
     found = []
     for name in [only] if only else names:
         noted = _noted(home, name)

@@ -29,7 +29,7 @@ class Display:
     """Shows steps as they end and rows as they are made, on standard error."""
 
     quiet: bool = False
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
     _bars: Progress | None = None
     _step: TaskID | None = None
     _rows: dict[str, TaskID] = field(default_factory=dict)

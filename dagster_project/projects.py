@@ -6,6 +6,7 @@ import contextlib
 import keyword
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def start(folder: Path, corpus: str | None = None, remote: str | None = None) ->
         "project": str(folder),
         "written": written,
         "kept": kept,
-        "next": f"cd {folder} && corpusmith build {corpus or 'reddit --profile smoke'}",
+        "next": f"cd {shlex.quote(str(folder))} && corpusmith build {corpus or 'reddit --profile smoke'}",
     }
 
 

@@ -90,7 +90,7 @@ def pull(
     ],
     from_: Annotated[
         str | None,
-        typer.Option("--from", help=f"{PLACES}, or a git repository with DVC. Default: HOME/published."),
+        typer.Option("--from", help=f"{PLACES}, or a git repository with DVC. Default: as of publish."),
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
     columns: Annotated[
@@ -108,8 +108,12 @@ def pull(
 
         place = home_of(home)
         name, version = _asked(corpus)
-        wanted = Wanted(tuple(split or ()), tuple(part.strip() for part in columns.split(",")) if columns else ())
-        target = fetch(name, version, from_ or str(place / "published"), into or place / "pulled", wanted)
+        parts = tuple(part.strip() for part in columns.split(",")) if columns is not None else ()
+        if not all((*parts, *(split or ()))):
+            raise UserError("--split and --columns: expected names, such as --split train --columns key,text")
+        source = from_ or workshop_of(home).settings.work.publish or str(place / "published")
+        wanted = Wanted(tuple(split or ()), tuple(dict.fromkeys(parts)))
+        target = fetch(name, version, source.replace("{corpus}", name), into or place / "pulled", wanted)
         print_json({"pulled": str(target)}) if as_json else out.print(f"pulled: {plain(target)}", soft_wrap=True)
 
 
@@ -124,8 +128,10 @@ def versions(
 ) -> None:
     """The versions of a corpus, the newest first, and where each lies."""
     with told(debug):
+        from corpusmith.release.publish.pull import check_name
         from corpusmith.release.semver import numbers
 
+        check_name(corpus)
         found = _there(corpus, from_) if from_ else _here(corpus, home_of(home))
         newest_first = sorted(found, key=numbers, reverse=True)
         if as_json:
@@ -146,9 +152,7 @@ def _asked(corpus: str) -> tuple[str, str | None]:
 
 def _there(corpus: str, address: str) -> dict[str, list[str]]:
     from corpusmith.release.publish.places import source_of
-    from corpusmith.release.publish.pull import check_name
 
-    check_name(corpus)
     return {version: [address] for version in source_of(address, corpus).versions(corpus)}
 
 

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 DISK_FULL = ("No space left on device", "disk is full", "disk I/O error")  # as Rust, SQLite and SQLite put it
 TABLES = {"work", "profiles"}  # of params.yaml, which are no corpus's
 PLACES = ("versions", "published", "pulled")
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
+for stream in (sys.stdout, sys.stderr):
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")  # a terminal that knows no such sign
+out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def complete_corpus(incomplete: str) -> list[str]:
@@ -170,7 +173,12 @@ class told:  # noqa: N801
         if self.debug:
             return
         _complain(f"error: {_said(error)}")
-        raise typer.Exit(2 if isinstance(error, UserError) else 1) from None
+        raise typer.Exit(2 if isinstance(error, UserError) or _is_denied(error) else 1) from None
+
+
+def _is_denied(error: BaseException) -> bool:
+    """Whether a file or folder may not be read or written: whoever calls can mend that."""
+    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def _said(error: BaseException) -> str:
@@ -181,7 +189,9 @@ def _said(error: BaseException) -> str:
     if full or any(phrase in said for phrase in DISK_FULL):
         return "the disk is full; what is done is kept: free some space and run the same command again"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+        where = f": {error.filename}" if error.filename else ""
+        advice = "; see who may read and write there, or choose another place" if _is_denied(error) else ""
+        return f"{error.strerror}{where}{advice}"
     return f"{type(error).__name__}: {said.partition(chr(10))[0]} (--debug shows the traceback)"
 
 

@@ -145,6 +145,8 @@ def _release(named: str, home: Path | None) -> Path:
     corpus, at, version = named.partition("@")
     if not at or Path(named).exists():
         return Path(named)
+    if not version:
+        raise UserError(f"{named}: expected a version after the @, such as {corpus}@1.0.0")
     return read.find(corpus, version, home_of(home))
 
 

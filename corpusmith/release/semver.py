@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BUMPS = ("patch", "minor", "major")
 """The parts of a version, the smallest first."""
-_BOUND = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})")
+_BOUND = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*v?([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})")
 
 
 class Need(NamedTuple):

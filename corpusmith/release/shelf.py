@@ -7,6 +7,7 @@ version alone; nor should anybody edit one there: it is the same file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -74,10 +75,14 @@ def settle(home: Path, corpus: str) -> None:
 
 
 def lay(release: Path, into: Path) -> None:
-    """Let ``into`` be the same release: exactly the files of its manifest, linked or copied, whole or not there."""
+    """Let ``into`` be the same release: exactly the files of its manifest, whole or not there.
+
+    They are linked where that can be; what was published or pulled is copied, so that it shares no file with data/.
+    """
     said = manifest.read(release)
+    handed_on = release.resolve().parents[1].name in PLACES[1:]
     with held(release.resolve()), replacing(into) as folder:
-        _link(release, folder, [manifest.NAME, *said.files])
+        _link(release, folder, [manifest.NAME, *said.files], copies=handed_on)
 
 
 def with_changelog(release: Path, text: str) -> manifest.Manifest:
@@ -116,10 +121,11 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _link(release: Path, folder: Path, names: list[str]) -> None:
+def _link(release: Path, folder: Path, names: list[str], copies: bool = False) -> None:
     for name in [*names, *([manifest.RUN] if (release / manifest.RUN).is_file() else [])]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(release / name, folder / name)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(release / name, folder / name, follow_symlinks=False)
+        if not copies:
+            with contextlib.suppress(OSError):  # another file system, or one without links
+                os.link(release / name, folder / name)
+                continue
+        shutil.copyfile(release / name, folder / name, follow_symlinks=False)

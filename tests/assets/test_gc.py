@@ -224,3 +224,10 @@ def test_reports_of_earlier_checks_and_previews_go(home):
     home.free("words")
     assert [path.name for path in (hidden / "checked").iterdir()] == ["last.json"]
     assert not list((hidden / "preview").iterdir())
+
+
+def test_looking_at_a_home_where_nothing_was_made_asks_no_corpus_for_its_partitions(tmp_path: Path) -> None:
+    asked = SimpleNamespace(name="words", partitions=lambda _: pytest.fail("a demo dump would be written"))
+    home = SimpleNamespace(home=tmp_path / "nowhere", release=lambda corpus: tmp_path / "nowhere" / "data" / corpus)
+    assert gc.look([asked], home, 2).parts == []
+    assert not (tmp_path / "nowhere").exists()

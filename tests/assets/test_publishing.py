@@ -71,8 +71,19 @@ def test_unknown_code_is_refused_unless_it_is_allowed_and_then_the_manifest_says
     assert publishing.publish(CORPUS, workshop, allow_unknown_code=True) == (place, False)
     assert (release / manifest.NAME).read_bytes() == before
     assert [path.name for path in release.parent.iterdir() if not path.name.endswith(".lock")] == ["numbers"]
-    again = publishing.publish(CORPUS, workshop, str(workshop.home / "again"), release=Path(place))
-    assert manifest.read(Path(again.place)) == said  # what was allowed once may be handed on
+    elsewhere = str(workshop.home / "again")
+    with pytest.raises(ReleaseError, match="--allow-unknown-code"):  # what was allowed once is asked for again
+        publishing.publish(CORPUS, workshop, elsewhere, release=Path(place))
+    again = publishing.publish(CORPUS, workshop, elsewhere, release=Path(place), allow_unknown_code=True)
+    assert manifest.read(Path(again.place)) == said
+
+
+def test_what_is_published_already_is_told_before_the_suite_runs(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, _ = publishing.publish(CORPUS, workshop)
+    monkeypatch.setattr(publishing, "_check_suite", lambda *_: pytest.fail("the suite ran"))
+    assert publishing.publish(CORPUS, workshop) == (place, False)
 
 
 def test_a_release_that_breaks_an_expectation_is_not_published(workshop: Workshop) -> None:

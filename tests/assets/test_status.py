@@ -17,7 +17,7 @@ from corpusmith.assets import glance, running, uses
 from corpusmith.assets.registry import load
 from corpusmith.assets.resources import Workshop
 from corpusmith.assets.status import UNKNOWN, age, checks_sentence, overview, shelves, status, status_metadata
-from corpusmith.errors import LedgerError, ReleaseError
+from corpusmith.errors import LedgerError, ReleaseError, UserError
 from corpusmith.release import manifest, tombstones
 from corpusmith.release.manifest import Manifest
 from corpusmith.whole import write_whole
@@ -215,3 +215,10 @@ def test_the_ui_is_shown_the_same(home):
 )
 def test_an_age_is_told_in_words(seconds, said):
     assert age(seconds) == said
+
+
+def test_a_corpus_and_a_profile_that_are_not_there_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown corpus 'nope': expected one of .*reddit"):
+        overview(tmp_path, only="nope")
+    with pytest.raises(UserError, match=r"unknown profile 'nope'"):
+        overview(tmp_path, "nope")

@@ -22,6 +22,13 @@ def test_any_version_is_pulled_by_its_tag(clone: Repository, tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reddit"]
 
 
+def test_a_folder_may_be_named_from_where_one_stands(
+    clone: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert manifest.check(pull("reddit", "1.0.0", clone.folder, Path("here"))).version == "1.0.0"
+
+
 def test_a_version_without_a_tag_is_told(clone: Repository, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"holds no reddit 9\.0\.0; it has 1\.0\.0, 1\.1\.0"):
         pull("reddit", "9.0.0", clone.folder, tmp_path)

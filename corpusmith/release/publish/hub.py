@@ -86,8 +86,14 @@ class Repository:
         return self.options.branch or MAIN
 
     def versions(self, corpus: str) -> list[str]:
-        """The versions that have a tag. Raises ReleaseError: the repository is not there, or may not be seen."""
-        return [tag.removeprefix("v") for tag in self._there().tags]
+        """The versions that have a tag, unless they are another corpus's: a repository holds one.
+
+        Raises ReleaseError: the repository is not there, or may not be seen.
+        """
+        tags = self._there().tags
+        found = sorted((tag.removeprefix("v") for tag in tags), key=numbers)
+        newest = self._manifest(tags[f"v{found[-1]}"]) if found else None
+        return [] if newest and newest.corpus != corpus else found
 
     def open(self, corpus: str, version: str) -> HubFiles:
         """The files of a version."""

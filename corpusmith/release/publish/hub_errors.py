@@ -84,6 +84,8 @@ def masked(text: str) -> str:
 
 
 def _ours(error: Exception, name: str) -> ReleaseError:
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
     place, status = f"hf://datasets/{name}", status_of(error)
     said = _said(error)
     if status == 401:
@@ -96,6 +98,8 @@ def _ours(error: Exception, name: str) -> ReleaseError:
         return PassingError(f"{place}: the Hub says that it is there already ({said}); run the same command again")
     if status == 400 and "lfs" in said.lower():
         return PassingError(f"{place}: the Hub lacks the content of a large file ({said}); run the same command again")
+    if isinstance(error, OfflineModeIsEnabled):
+        return ReleaseError(f"{place}: HF_HUB_OFFLINE is set, so that nothing is asked of the Hub: unset it")
     if status is None and _is_final(error):
         return ReleaseError(f"{place}: {said}")
     if status is None or status in (408, 429) or status >= 500:

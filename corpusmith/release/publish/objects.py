@@ -41,8 +41,8 @@ def bucket_of(address: str) -> Bucket:
         import s3fs
     except ImportError:
         raise UserError(f"{shown(address)}: s3fs is not installed: pip install 'corpusmith[s3]'") from None
-    root = address.removeprefix("s3://").strip("/")
-    if not root:
+    root = address.removeprefix("s3://").rstrip("/")
+    if not root or root.startswith("/"):
         raise UserError(f"{shown(address)} names no bucket: expected s3://bucket/prefix")
     return Bucket(s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True), root)
 

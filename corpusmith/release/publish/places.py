@@ -101,7 +101,7 @@ def place_of(address: str | os.PathLike[str], corpus: str, options: Options = PL
     ``{corpus}`` in it is filled in. Raises UserError for an address of a kind that is not known, for a file, and for
     options of the Hub with another place.
     """
-    text = os.fspath(address).replace("{corpus}", corpus)
+    text = _expanded(address).replace("{corpus}", corpus)
     if text.startswith("hf://"):
         from corpusmith.release.publish.hub import repository_of
 
@@ -121,11 +121,16 @@ def place_of(address: str | os.PathLike[str], corpus: str, options: Options = PL
 
 def source_of(address: str | os.PathLike[str], corpus: str) -> Source:
     """The same, and DVC repositories, here or at the address of a git repository, to pull from."""
-    text = os.fspath(address)
+    text = _expanded(address)
     is_place = text.startswith(("hf://", "s3://")) or (Path(text) / corpus).is_dir()
     if not is_place and versions.is_repository(text):
         return versions.Repository(os.path.abspath(text) if Path(text).exists() else text)
     return place_of(address, corpus)
+
+
+def _expanded(address: str | os.PathLike[str]) -> str:
+    """The address, with the home of a person written out; a file: one as the path that it is."""
+    return os.path.expanduser(os.fspath(address).removeprefix("file://"))
 
 
 def _folder(text: str) -> Path:

@@ -65,10 +65,14 @@ def pull(
         raise ReleaseError(f"{shown(source)} holds no {' '.join(filter(None, (corpus, shown(version or ''))))}{has}")
     here = into / corpus / chosen
     if isinstance(place, Folder) and here.resolve() == (place.path / corpus / chosen).resolve():
+        if wanted:
+            raise UserError(f"{here} is where it lies: choose another folder for a part of it, with --into")
+        proof.check(here)
         return here
     files = place.open(corpus, chosen)
     data = _manifest(files, shown(source), corpus, chosen)
     said = _checked(data, shown(source), corpus, chosen)
+    _columns(said, _tables(said, wanted.splits), wanted.columns)
     with _unfinished(here, _part(said, wanted, said.files).to_json().encode() if wanted else data) as folder:
         if not _is_here(here, said, wanted):
             made = _fetch(files, said, wanted, folder) if wanted else _fetch_all(files, said, data, folder)
@@ -113,7 +117,7 @@ def _checked(data: bytes, source: str, corpus: str, version: str) -> manifest.Ma
 
     Raises ReleaseError for another corpus or version than was asked for, and for a part of a release.
     """
-    said = manifest.parsed(data, f"{source}/{manifest.NAME}")
+    said = manifest.parsed(data, f"{source}: {manifest.NAME} of {corpus} {version}")
     if (said.corpus, said.version) != (corpus, version):
         raise ReleaseError(f"{source} should hold {corpus} {version}, and holds {said.corpus} {said.version}")
     manifest.check_whole(said, source)
@@ -130,10 +134,10 @@ def _is_here(here: Path, said: manifest.Manifest, wanted: Wanted) -> bool:
     except ReleaseError:
         return False
     of: Mapping[str, Any] = there.more.get(PART, {})
-    if (of.get("of") or there.digest) != said.digest:
+    if there.content != said.content:
         raise ReleaseError(
-            f"{here} holds {said.corpus} {said.version} with other content ({there.digest[:12]}, found "
-            f"{said.digest[:12]}); a pulled version never changes: take it away first, or pull into another folder "
+            f"{here} holds {said.corpus} {said.version} with other content ({there.content[:12]}, found "
+            f"{said.content[:12]}); a pulled version never changes: take it away first, or pull into another folder "
             "with --into"
         )
     held = Wanted(tuple(of.get("splits", ())), tuple(of.get("columns", ())))

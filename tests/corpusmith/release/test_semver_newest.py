@@ -17,6 +17,7 @@ VERSIONS = st.tuples(*[st.integers(0, 12)] * 3).map(lambda parts: ".".join(map(s
         (None, "2.0.0"),
         ("1.2.0", "1.2.0"),
         ("=1.2.0", "1.2.0"),
+        ("v1.2.0", "1.2.0"),
         ("1.2", "1.2.10"),
         ("1", "1.10.0"),
         ("^1.2", "1.10.0"),
@@ -42,7 +43,7 @@ def test_the_newest_that_fits(asked: str | None, found: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", ["x", "1.x", "1.2.3.4", "latest", "^", ">=", ",", "1,", "1.2.0-rc", "../..", "v1.0.0", "-1"]
+    "asked", ["x", "1.x", "1.2.3.4", "latest", "^", ">=", ",", "1,", "1.2.0-rc", "../..", "vv1", "-1"]
 )
 def test_what_asks_for_no_version_is_told(asked: str) -> None:
     with pytest.raises(UserError, match="asks for no version: expected"):

@@ -33,6 +33,15 @@ def test_a_version_shares_its_files_with_the_release_and_outlives_it(home: Path)
     assert manifest.check(kept).counts["rows"] == 42
 
 
+def test_what_was_published_shares_no_file_with_what_is_built(home: Path) -> None:
+    published = home / "published" / "reddit" / "1.9.0"
+    shelf.lay(home / "versions" / "reddit" / "1.9.0", published)
+    shelf.lay(published, home / "data" / "reddit")
+    assert manifest.check(home / "data" / "reddit").version == "1.9.0"
+    names = manifest.read(published).files
+    assert not any((published / name).samefile(home / "data" / "reddit" / name) for name in names)
+
+
 def test_where_files_cannot_be_linked_they_are_copied(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError("no links here")

@@ -1,8 +1,10 @@
 """Fetching from a folder: the promises that hold for every source."""
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest
 from corpusmith.release.publish.places import place_of
-from corpusmith.release.publish.pull import pull
+from corpusmith.release.publish.pull import Wanted, pull
 from corpusmith.release.publish.put import plan, publish
 
 ROOT = Path(__file__).parents[4]
@@ -18,7 +20,7 @@ TRAIN = "data/train-00000-of-00001.parquet"
 SLOWLY = """
 import os, shutil, signal, sys
 from pathlib import Path
-from corpusmith.release.publish.pull import pull
+from corpusmith.release.publish.pull import Wanted, pull
 
 copy = shutil.copyfile
 def until(source, to, **more):
@@ -77,7 +79,7 @@ def test_a_file_that_is_missing_or_a_link_at_the_source_is_named(folder: Path, t
 
 
 def test_an_address_of_an_unknown_kind_is_told_with_those_that_are_known(first: Path, tmp_path: Path) -> None:
-    for address in ("gs://bucket/x", "ftp://host/x", "file:///tmp/x"):
+    for address in ("gs://bucket/x", "ftp://host/x", "dir:/x"):
         with pytest.raises(UserError, match="is not known; expected a folder, s3://bucket/prefix or hf://datasets"):
             publish(first, address)
     for address, words in (
@@ -110,3 +112,33 @@ def test_a_release_without_a_licence_is_not_published(first: Path, tmp_path: Pat
     with pytest.raises(ReleaseError, match=r"README\.md names no licence"):
         publish(copy, tmp_path / "published")
     assert not (tmp_path / "published").exists()
+
+
+def test_the_same_rows_under_another_manifest_are_no_other_content(folder: Path, first: Path, tmp_path: Path) -> None:
+    pull("reddit", "1.0.0", folder, tmp_path / "pulled")
+    other = tmp_path / "elsewhere" / "reddit" / "1.0.0"
+    shutil.copytree(first, other)
+    said = manifest.read(other)
+    (other / manifest.NAME).write_text(replace(said, more={**said.more, "allowed": ["anything"]}).to_json())
+    assert manifest.read(pull("reddit", "1.0.0", tmp_path / "elsewhere", tmp_path / "pulled")) == said
+
+
+@pytest.mark.parametrize("wanted", [Wanted(("nope",)), Wanted((), ("nope",))], ids=["split", "column"])
+def test_what_there_is_not_leaves_nothing_behind(folder: Path, tmp_path: Path, wanted: Wanted) -> None:
+    with pytest.raises(UserError, match=r"has no (split|column) nope"):
+        pull("reddit", "1.0.0", folder, tmp_path / "pulled", wanted)
+    assert not (tmp_path / "pulled").exists()
+
+
+def test_a_part_is_not_pulled_onto_the_whole_that_it_is_of(folder: Path) -> None:
+    assert pull("reddit", "1.0.0", folder, folder) == folder / "reddit" / "1.0.0"
+    with pytest.raises(UserError, match="choose another folder"):
+        pull("reddit", "1.0.0", folder, folder, Wanted(("train",)))
+
+
+def test_a_home_of_a_person_and_an_address_of_a_file_are_folders(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for number, address in enumerate(("~/published", f"file://{folder}")):
+        assert pull("reddit", "1.0.0", address, tmp_path / str(number)).name == "1.0.0"
