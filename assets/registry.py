@@ -53,7 +53,7 @@ def corpus_of(name: str) -> Corpus:
     """The corpus of a name. Raises UserError: there is none."""
     found = corpora()
     if name not in found:
-        from corpusmith import yaml_file
+        from corpusmith import settings, yaml_file
 
         yaml_file.read(settings.default_path())  # what is wrong with the settings is said first
         raise UserError(f"unknown corpus {name!r}: expected one of {', '.join(found)}")

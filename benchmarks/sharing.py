@@ -57,8 +57,10 @@ corpusmith.pull("pictures@1.0.0", source=f"hf://datasets/{name}", into=folder / 
 assert corpusmith.load("pictures", "train", home=folder).num_rows
 """
 FIRST_ROW = """
+import os
 from datasets import load_dataset
-print(next(iter(load_dataset(name, revision="v1.0.0", split="train", streaming=True)))["key"])
+print(next(iter(load_dataset(name, revision="v1.0.0", split="train", streaming=True)))["key"], flush=True)
+os._exit(0)  # threads of the reader are still at work, and would be torn down with an abort
 """
 
 

@@ -29,9 +29,7 @@ ROWS, REJECTED = COLUMNS | {"split": TEXT}, COLUMNS | {"reasons": Column(pl.List
 SENTENCES = {"schema": "The columns are those of the corpus.", "square_known": "No square is above {highest}."}
 
 
-class Numbers(CorpusSettings):
-    """How many numbers, up to which square, in which parts."""
-
+class Numbers(CorpusSettings):  # how many numbers, up to which square, in which parts
     count: Count
     highest: Count
     parts: list[str]

@@ -14,7 +14,9 @@ from corpusmith.assets.resources import Workshop
 from corpusmith.settings import Settings, Work
 from corpusmith.dagster_project.runs import instance_of
 
-workshop = Workshop(Path(sys.argv[1]), Settings(work=Work(max_failure_rate=0.5, corpora=[])))
+WORK = Work(max_failure_rate=0.5, corpora=[], publish=None, allow_unknown_code=False, webhook=None)
+
+workshop = Workshop(Path(sys.argv[1]), Settings(work=WORK))
 with instance_of(workshop) as instance:
     instance.add_dynamic_partitions("p", [sys.argv[2]])
     print(workshop.salt, len(instance.get_runs()))

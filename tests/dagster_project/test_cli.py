@@ -175,7 +175,7 @@ def test_models_says_what_ships_and_how_good_it_is(cli):
         (("build", "reddit", "--source", "nowhere.zst"), "nowhere.zst"),
         (("validate", "nowhere"), "is no release"),
         (("verify", "nowhere"), "is no release"),
-        (("pull", "reddit"), "nothing to pull"),
+        (("pull", "reddit"), "holds no reddit"),
         (
             ("build", "reddit", "--set", "portraits.generators=house/epsilon"),
             "--set portraits.generators=house/epsilon: ",
