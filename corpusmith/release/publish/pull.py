@@ -6,7 +6,8 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -171,9 +172,9 @@ def _fetch(files: Files, said: manifest.Manifest, wanted: Wanted, folder: Path) 
 
 def _get(files: Files, names: Mapping[str, int], said: manifest.Manifest, folder: Path) -> None:
     """Fetch the files that are not there yet as they should be. Raises ReleaseError, which names those that are not."""
-    lacking = {name: size for name, size in names.items() if not _is_right(folder / name, said.files[name])}
-    files.fetch(lacking, folder)
-    wrong = [name for name in lacking if not _is_right(folder / name, said.files[name])]
+    lacking = _wrong(names, said, folder)
+    files.fetch({name: names[name] for name in lacking}, folder)
+    wrong = _wrong(lacking, said, folder)
     for name in wrong:
         (folder / name).unlink(missing_ok=True)
     if wrong:
@@ -181,6 +182,14 @@ def _get(files: Files, names: Mapping[str, int], said: manifest.Manifest, folder
             f"{said.corpus} {said.version}: what came is not what was published: {', '.join(map(shown, wrong))}; "
             "the source is damaged or was changed: tell whoever published it"
         )
+
+
+def _wrong(names: Iterable[str], said: manifest.Manifest, folder: Path) -> list[str]:
+    """The files that are not there as they should be; several are read at once."""
+    names = list(names)
+    with ThreadPoolExecutor() as pool:
+        right = pool.map(lambda name: _is_right(folder / name, said.files[name]), names)
+        return [name for name, is_right in zip(names, right, strict=True) if not is_right]
 
 
 def _is_right(path: Path, said: Mapping[str, Any]) -> bool:
