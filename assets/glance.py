@@ -78,7 +78,7 @@ def changes(noted: Glance, corpus: str, raw: Mapping[str, Any], tombstones: Path
 
 def settings_changed(old: Mapping[str, Any], new: Mapping[str, Any], here: Collection[str] = ()) -> list[str]:
     """Each setting that differs, ``setting corpus.name: old → new``; none that is this machine's."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
+    before, after = dict(leaves(old)), dict(leaves(new))
     names = [name for name in {**before, **after} if not any(name == one or name.startswith(f"{one}.") for one in here)]
     said = {name: (before.get(name, "(none)"), after.get(name, "(none)")) for name in names}
     return [f"setting {name}: {_shown(was)} → {_shown(now)}" for name, (was, now) in said.items() if was != now]
@@ -128,10 +128,11 @@ def marks(path: Path) -> str:
     return hashlib.sha256("\n".join(sorted(named - {""})).encode()).hexdigest()
 
 
-def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Each setting of a table by its path, and its value."""
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{name}.")
+            yield from leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,7 +80,7 @@ def decides(corpus: Corpus, workshop: Workshop) -> dict[str, str]:
     """
     catalog.cache_clear()  # the file may be another one by now
     said = shared(workshop.settings, corpus.name)
-    found = dict(_leaves(said[corpus.name])) | {"work": said["work"]}
+    found = dict(glance.leaves(said[corpus.name])) | {"work": said["work"]}
     del found["version"]
     for path in corpus.settings.marked("model"):
         named = found.get(".".join(path))
@@ -154,14 +154,6 @@ def _failed(corpus: Corpus, instance: dg.DagsterInstance, seen: Seen) -> str | N
 
 def _asking(corpus: Corpus, seen: Seen) -> str:
     return f"{corpus.name} {seen.asks}"
-
-
-def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 def _digest(value: Any) -> str:
