@@ -82,7 +82,7 @@ def lay(release: Path, into: Path) -> None:
     said = manifest.read(release)
     handed_on = release.resolve().parents[1].name in PLACES[1:]
     with held(release.resolve()), replacing(into) as folder:
-        _link(release, folder, [manifest.NAME, *said.files], copies=handed_on)
+        _link(release, folder, [manifest.NAME, *said.files], handed_on)
 
 
 def with_changelog(release: Path, text: str) -> manifest.Manifest:
