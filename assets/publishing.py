@@ -14,7 +14,7 @@ from corpusmith.assets.resources import Workshop
 from corpusmith.errors import ReleaseError, ValidationFailed
 from corpusmith.release import manifest, shelf
 from corpusmith.release.publish import put
-from corpusmith.release.publish.places import PLAIN, Options, Planned, Published, place_of
+from corpusmith.release.publish.places import PLAIN, Options, Place, Planned, Published, place_of
 
 ALLOWED = "allowed"
 """In the manifest of what was published although something was wrong with it: what that was."""
@@ -34,14 +34,8 @@ def publish(
     says so then. Raises ValidationFailed where an expectation does not hold, ReleaseError as `put.checked`, for
     unknown code, and where the version is there with other content: a published version never changes.
     """
-    place = place_of(address(corpus, workshop, to), corpus.name, options)
-    allowed = allow_unknown_code or workshop.settings.work.allow_unknown_code
-    with _ready(release or workshop.release(corpus.name), allowed) as (folder, said):
-        planned = place.plan(folder, said)  # who may not, or need not, is told so before the suite runs
-        if planned.exists:
-            return Published(planned.place, new=False)
-        _check_suite(corpus, folder)
-        return place.publish(folder, said)
+    with _prepared(corpus, workshop, to, options, release, allow_unknown_code) as (place, folder, said, planned):
+        return Published(planned.place, new=False) if planned.exists else place.publish(folder, said)
 
 
 def plan(
@@ -53,12 +47,7 @@ def plan(
     allow_unknown_code: bool = False,
 ) -> Planned:
     """What `publish` would do; nothing is written. Raises as that."""
-    place = place_of(address(corpus, workshop, to), corpus.name, options)
-    allowed = allow_unknown_code or workshop.settings.work.allow_unknown_code
-    with _ready(release or workshop.release(corpus.name), allowed) as (folder, said):
-        planned = place.plan(folder, said)
-        if not planned.exists:
-            _check_suite(corpus, folder)
+    with _prepared(corpus, workshop, to, options, release, allow_unknown_code) as (_, _, _, planned):
         return planned
 
 
@@ -66,6 +55,23 @@ def address(corpus: Corpus, workshop: Workshop, to: str | None = None) -> str:
     """Where a corpus is published to."""
     asked = to or workshop.settings.work.publish or str(workshop.home / "published")
     return asked.replace("{corpus}", corpus.name)
+
+
+@contextlib.contextmanager
+def _prepared(
+    corpus: Corpus, workshop: Workshop, to: str | None, options: Options, release: Path | None, allow_unknown_code: bool
+) -> Iterator[tuple[Place, Path, manifest.Manifest, Planned]]:
+    """The place, the release that may be published there with its manifest, and what publishing it would do.
+
+    Who may not, or need not, publish is told so before the suite runs.
+    """
+    place = place_of(address(corpus, workshop, to), corpus.name, options)
+    allowed = allow_unknown_code or workshop.settings.work.allow_unknown_code
+    with _ready(release or workshop.release(corpus.name), allowed) as (folder, said):
+        planned = place.plan(folder, said)
+        if not planned.exists:
+            _check_suite(corpus, folder)
+        yield place, folder, said, planned
 
 
 @contextlib.contextmanager

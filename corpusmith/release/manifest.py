@@ -22,6 +22,7 @@ from corpusmith.hardware import computes_here
 from corpusmith.release import chunks
 from corpusmith.release.inputs import Release
 from corpusmith.release.plain import SMALL, check_plain, entries, is_safe, parse_json, read_json, shown
+from corpusmith.release.semver import VERSION
 from corpusmith.release.summary import Summary
 
 NAME = "manifest.json"
@@ -39,7 +40,6 @@ _IN_URL = re.compile(
 FORMAT = 2
 """Of manifest.json; raise it when a reader of this version could not make sense of the new one."""
 _CORPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _HEX = re.compile(r"[0-9a-f]{32}(?:[0-9a-f]{32})?")
 
 
@@ -150,7 +150,7 @@ def _wrong(said: Any) -> str | None:
         return f"it lacks {', '.join(lacking)}"
     if type(said["format"]) is not int or said["format"] != FORMAT:
         return f"format is {shown(said['format'])[:80]!r}, expected {FORMAT}"
-    forms = {"corpus": _CORPUS, "version": _VERSION, "content": _HEX, "plan": _HEX, "digest": _HEX}
+    forms = {"corpus": _CORPUS, "version": VERSION, "content": _HEX, "plan": _HEX, "digest": _HEX}
     for name, form in forms.items():
         if not isinstance(said[name], str) or not form.fullmatch(said[name]):
             return f"{name} is {shown(said[name])[:80]!r}"

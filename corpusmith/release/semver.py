@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BUMPS = ("patch", "minor", "major")
 """The parts of a version, the smallest first."""
+VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _BOUND = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*v?([0-9]{1,9}(?:\.[0-9]{1,9}){0,2})")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -19,20 +18,19 @@ from corpusmith.errors import ReleaseError
 from corpusmith.release import changelog, manifest
 from corpusmith.release.folder import held, replacing
 from corpusmith.release.plain import read_text, shown
-from corpusmith.release.semver import numbers
+from corpusmith.release.semver import VERSION, numbers
 from corpusmith.whole import write_whole
 
 FOLDER = "versions"
 PLACES = (FOLDER, "published", "pulled")
 """Where a home has versions, the first place first."""
-_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _IGNORED = "# The changelogs are for git; the releases are for DVC.\n/*/*/\n.*.lock\n"
 
 
 def versions(home: Path, corpus: str, places: Collection[str] = (FOLDER,)) -> list[str]:
     """The versions of a corpus that lie in a home, the oldest first."""
     found = {path.parent.name for place in places for path in (home / place / corpus).glob(f"*/{manifest.NAME}")}
-    return sorted((version for version in found if _VERSION.fullmatch(version)), key=numbers)
+    return sorted((version for version in found if VERSION.fullmatch(version)), key=numbers)
 
 
 def find(home: Path, corpus: str, version: str) -> Path:

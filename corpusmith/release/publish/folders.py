@@ -12,8 +12,8 @@ from corpusmith.errors import ReleaseError
 from corpusmith.release import manifest
 from corpusmith.release.folder import held, replacing
 from corpusmith.release.plain import check_plain, read_text, shown
-from corpusmith.release.publish.places import VERSION, Planned, Published, described
-from corpusmith.release.semver import numbers
+from corpusmith.release.publish.places import Planned, Published, described
+from corpusmith.release.semver import VERSION, numbers
 from corpusmith.whole import write_whole
 
 LATEST = "latest"

@@ -19,8 +19,8 @@ from corpusmith.release.plain import shown
 from corpusmith.release.publish.folders import check_same
 from corpusmith.release.publish.hub_errors import MovedError, retried, told
 from corpusmith.release.publish.hub_files import HubFiles
-from corpusmith.release.publish.places import PLAIN, VERSION, Options, Planned, Published, described
-from corpusmith.release.semver import numbers
+from corpusmith.release.publish.places import PLAIN, Options, Planned, Published, described
+from corpusmith.release.semver import VERSION, numbers
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi

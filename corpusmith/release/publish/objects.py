@@ -19,7 +19,8 @@ from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest
 from corpusmith.release.plain import SMALL, shown
 from corpusmith.release.publish.folders import check_same
-from corpusmith.release.publish.places import VERSION, Planned, Published, described
+from corpusmith.release.publish.places import Planned, Published, described
+from corpusmith.release.semver import VERSION
 
 AT_ONCE: Final = 8
 BLOCK: Final = 16 << 20

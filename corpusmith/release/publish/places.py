@@ -14,7 +14,6 @@ from corpusmith.release.manifest import Manifest
 from corpusmith.release.plain import shown
 from corpusmith.release.publish import versions
 
-VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from corpusmith.errors import ReleaseError
 from corpusmith.release.plain import read_text, shown
+from corpusmith.release.semver import VERSION
 
 _REMOTE = ("http://", "https://", "ssh://", "git://", "file://", "git@")
-_TAG = re.compile(r"(?:refs/tags/)?(?P<corpus>.+)-v(?P<version>[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9})")
+_TAG = re.compile(r"(?:refs/tags/)?(?P<corpus>.+)-v(?P<version>" + VERSION.pattern + ")")
 
 
 def is_repository(source: str) -> bool:
