@@ -188,8 +188,9 @@ def _address(remote: str) -> str:
 
 def _is_remote(folder: Path, address: str) -> bool:
     """Whether DVC has this remote. Raises UserError where it has another of that name."""
-    listed = _ran(*DVC, "remote", "list", cwd=folder) or ""
-    known = next((line.split()[1] for line in listed.splitlines() if line.split()[:1] == [REMOTE]), None)
+    from dvc.config import Config  # `dvc remote list` breaks a long line in two
+
+    known = Config(str(folder / ".dvc")).get("remote", {}).get(REMOTE, {}).get("url")
     if known not in (None, address):
         raise UserError(f"DVC has a remote {REMOTE} in {folder} already, elsewhere: change it with dvc remote modify")
     return known is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -383,4 +384,18 @@ def _written(family: Family) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         family.pipeline.save_lora_weights(folder, **parts)
         [file] = Path(folder).glob("*.safetensors")
-        return file.read_bytes()
+        return _in_order(file.read_bytes())
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same safetensors with its metadata in the order of their names: written they stand in a random one.
+
+    The format (safetensors' README): 8 bytes that say how long the header is, the header as JSON padded with spaces to
+    a multiple of 8, then the tensors.
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[start:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,6 +18,8 @@ TAIL: Final = 8
 """Bytes at the end of a Parquet file: the length of its footer, and PAR1 (Apache Parquet, File Format)."""
 LONGEST_FOOTER: Final = 64 << 20
 BLOCK: Final = 8 << 20
+HUGGINGFACE: Final = b"huggingface"
+"""The entry of a file's metadata in which `datasets` says what the columns hold."""
 
 Read = Callable[[int, int], bytes]
 """The bytes of a file from the first number to before the second."""
@@ -107,11 +110,20 @@ def fetch(read: Read, size: int, columns: Collection[str], said: dict[str, str],
 def project(whole: Path, columns: list[str], to: Path) -> int:
     """Write some columns of a Parquet file as one of their own, a row group at a time; its rows."""
     with pq.ParquetFile(whole, pre_buffer=False) as file:
-        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns], _features(file.schema_arrow, columns))
         with pq.ParquetWriter(to, schema, compression="zstd") as out:
             for group in range(file.num_row_groups):
                 out.write_table(file.read_row_group(group, columns=columns).select(columns).cast(schema))
         return int(file.metadata.num_rows)
+
+
+def _features(schema: pa.Schema, columns: list[str]) -> dict[bytes, bytes] | None:
+    """What `datasets` wrote into a file about some of its columns: that one holds images, say."""
+    said = (schema.metadata or {}).get(HUGGINGFACE)
+    if not said:
+        return None
+    features = json.loads(said)["info"]["features"]
+    return {HUGGINGFACE: json.dumps({"info": {"features": {name: features[name] for name in columns}}}).encode()}
 
 
 def _blocks(held: Collection[Span]) -> Iterator[Span]:

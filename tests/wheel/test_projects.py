@@ -58,7 +58,9 @@ def test_init_again_changes_nothing(tmp_path):
 
 def test_a_remote_can_be_named_later_but_not_moved(tmp_path):
     start(tmp_path / "mine")
-    assert start(tmp_path / "mine", remote=str(tmp_path / "a"))["written"] == [".dvc/config: the remote"]
+    long = str(tmp_path / ("a" * 100))  # longer than the line that DVC prints it on
+    assert start(tmp_path / "mine", remote=long)["written"] == [".dvc/config: the remote"]
+    assert start(tmp_path / "mine", remote=long)["written"] == []
     with pytest.raises(UserError, match="has a remote storage"):
         start(tmp_path / "mine", remote=str(tmp_path / "b"))
 

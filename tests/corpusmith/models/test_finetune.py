@@ -13,6 +13,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from corpusmith.drawings import objects
 from corpusmith.errors import ModelError, PlanError
@@ -111,8 +114,6 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(unet_folder, ent
 def test_every_kind_of_generator_learns_something_and_is_left_as_it_was(
     kind, unet_folder, flux_folder, entry_of, few, tmp_path
 ):
-    import torch
-
     scheduler = {"name": "DDIMScheduler", "arguments": {"prediction_type": kind}}
     asked = entry_of(flux_folder, **FLUX) if kind == "flow" else entry_of(unet_folder, scheduler=scheduler)
     tuner = Finetuner(asked, SHORT, few, tmp_path)
@@ -140,6 +141,21 @@ def test_a_house_generator_errs_less_on_drawings_that_it_was_never_shown(tmp_pat
 @pytest.fixture(scope="module")
 def adapter(unet_folder, entry_of, few, tmp_path_factory) -> bytes:
     return made_by(Finetuner(entry_of(unet_folder), SHORT, few, tmp_path_factory.mktemp("checkpoints")))["adapter"]
+
+
+def test_an_adapter_is_the_same_bytes_however_safetensors_wrote_it(tmp_path):
+    tensors = {"b": torch.ones(3), "a": torch.zeros(2, 2)}
+    names = [f"name{number}" for number in range(20)]
+    for name in ("one", "other"):
+        save_file(tensors, tmp_path / name, metadata=dict.fromkeys(names, "é"))
+    one, other = (finetune._in_order((tmp_path / name).read_bytes()) for name in ("one", "other"))
+    assert one == other
+    (tmp_path / "read").write_bytes(one)
+    with safe_open(tmp_path / "read", "pt") as file:
+        assert file.metadata() == dict.fromkeys(names, "é")
+        assert {name: file.get_tensor(name).tolist() for name in tensors} == {
+            name: tensor.tolist() for name, tensor in tensors.items()
+        }
 
 
 def test_an_adapted_model_is_drawn_with_like_any_other(unet_folder, entry_of, adapter, tmp_path):
