@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -29,18 +30,27 @@ class Project:
         (folder / "dvc.yaml").write_text(yaml.safe_dump(stages))
         (folder / ".gitignore").write_text("/data/\n/.corpusmith/\n")
 
-    def start(self, *arguments: object, command: str = "corpusmith") -> subprocess.Popen[str]:
-        """A command, started."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands in it are given."""
         here = Path(sys.executable).parent
         paths = os.pathsep.join([str(CORPORA), os.environ.get("PYTHONPATH", str(ROOT))])
-        environment = {**os.environ, "PYTHONPATH": paths, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
-        line = [shutil.which(command, path=environment["PATH"]), *map(str, arguments)]
+        return {**os.environ, "PYTHONPATH": paths, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
+
+    def start(self, *arguments: object, command: str = "corpusmith") -> subprocess.Popen[str]:
+        """A command, started."""
+        line = [shutil.which(command, path=self.environment["PATH"]), *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(line, cwd=self.folder, env=environment, text=True, **pipes)
+        return subprocess.Popen(line, cwd=self.folder, env=self.environment, text=True, **pipes)
 
     def run(self, *arguments: object, command: str = "corpusmith", code: int = 0) -> str:
         """What a command printed on standard output; on standard error if it is to fail."""
-        started = self.start(*arguments, command=command)
-        out, err = started.communicate()
-        assert started.returncode == code, out + err
+        if command == "corpusmith":
+            ran = forked.run(command, *map(str, arguments), cwd=self.folder, env=self.environment)
+            ended, out, err = ran.returncode, ran.stdout, ran.stderr
+        else:
+            started = self.start(*arguments, command=command)
+            out, err = started.communicate()
+            ended = started.returncode
+        assert ended == code, out + err
         return err if code else out

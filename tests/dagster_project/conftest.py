@@ -3,11 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pytest
 from filelock import FileLock
 
@@ -27,10 +26,9 @@ class Ran:
 
 def corpusmith(*arguments: str | Path, home: Path | None = None, **environment: str) -> Ran:
     """The installed command, as a person would call it."""
-    command = [str(Path(sys.executable).parent / "corpusmith"), *map(str, arguments)]
     if home is not None:
         environment["CORPUSMITH_HOME"] = str(home)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    done = forked.run("corpusmith", *map(str, arguments), env={**os.environ, **environment})
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
