@@ -66,7 +66,7 @@ def bare(maker: Editor, plan: pl.DataFrame) -> float:
     images = [Image.open(_file(image["bytes"])).convert("RGB") for image in given["image_before"]]
     regions = [Image.open(_file(mask)) for mask in given["mask"]]
     drawn = seeds(given["key"].to_list())
-    size, entry_ = maker.entry.batch, maker.entry
+    size, entry_ = maker.batch, maker.entry
     began = time.perf_counter()
     for start in range(0, len(images), size):
         part = slice(start, start + size)
@@ -105,7 +105,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measured]:
         ("turns through produce", options.images / statistics.median(ours for _, ours in timed), None, None),
         ("of the bare pipeline's images/s", f"{share:.1%}", "at least 90 %", met(share >= 0.9)),
     ]
-    where = f"{options.editor}, {maker.entry.size} px, {maker.entry.steps} steps, batch {maker.entry.batch}"
+    where = f"{options.editor}, {maker.entry.size} px, {maker.entry.steps} steps, batch {maker.batch}"
     said = f"{where}, {maker.loaded.dtype} on {maker.loaded.device}, {options.images} edits, medians of {options.runs}"
     yield Measured("edits", said, ("what", "images/s", "aim", ""), rows)
     yield large(options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import resource
 import sys
 import time
 import types
@@ -19,7 +20,18 @@ from pathlib import Path
 import numpy as np
 
 DISTANCE = 8
+WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 ISSUES = ("dark", "light", "blurry", "low_information", "odd_aspect_ratio", "odd_size", "grayscale")
+
+
+def processor_seconds() -> float:
+    """What this process and those that it waited for took of the processor until now."""
+    return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, WHO))
+
+
+def processor_file(target: Path) -> Path:
+    """Where a system says what it took of the processor, beside what it found."""
+    return target.with_name(f"{target.name}.processor")
 
 
 def daft(source: str, target: str) -> None:
@@ -76,9 +88,10 @@ def main() -> None:
     __import__(
         {"daft": "daft.functions", "imagededup": "imagededup.methods"}.get(name, name)
     )  # start-up is not the work
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), processor_seconds()
     PEERS[name](source, target)
     print(json.dumps({"seconds": time.perf_counter() - began}), file=sys.__stdout__)
+    processor_file(Path(target)).write_text(str(processor_seconds() - busy))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich import box
@@ -36,9 +39,9 @@ class Measured:
 
     @property
     def note(self) -> str:
-        """What was measured, who is missing, and on a GPU what it held at most."""
+        """What was measured, who is missing, and what it held at most."""
         missing = f" Not installed here: {', '.join(self.missing)}." if self.missing else ""
-        return f"{self.said}.{missing}{device_peak()}"
+        return f"{self.said}.{missing}{peak()}"
 
 
 Measure = Callable[[argparse.Namespace], Iterable[Measured]]
@@ -129,18 +132,34 @@ def accelerators() -> list[str]:
     return [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())] or ["no GPU"]
 
 
-def device_peak() -> str:
-    """What a GPU held at most since ``reset_device_peak``, as torch counts it; nothing where none was used."""
+def peak() -> str:
+    """What this process, not those that it started, held at most since ``reset_peak``, and torch on a GPU."""
+    held = [f"{_peak_bytes() / 1e6:,.0f} MB"]
+    if cuda := _cuda():
+        held.append(f"{cuda.max_memory_allocated() / 1e6:,.0f} MB of the device")
+    return f" Peak memory: {', '.join(held)}."
+
+
+def reset_peak() -> None:
+    """Before the next benchmark of this process; where the system does not let it, the peak is that of all so far."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if cuda := _cuda():
+        cuda.reset_peak_memory_stats()
+
+
+def _peak_bytes() -> int:
+    """The most that this process held in memory."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(found[1]) * 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _cuda() -> Any:
+    """torch.cuda, where something was computed there."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return ""
-    return f" Peak memory of the device: {torch.cuda.max_memory_allocated() / 1e6:,.0f} MB."
-
-
-def reset_device_peak() -> None:
-    """Before the next benchmark of this process."""
-    if device_peak():
-        sys.modules["torch"].cuda.reset_peak_memory_stats()
+    return torch.cuda if torch and torch.cuda.is_initialized() else None
 
 
 def installed(name: str) -> str | None:

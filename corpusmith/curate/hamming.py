@@ -19,7 +19,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from corpusmith.curate.similar_pairs import ahead, cuts, ranges
+from corpusmith.curate.similar_pairs import cuts
+from corpusmith.curate.spilled import ahead, ranges
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Rows = np.ndarray[Any, np.dtype[np.int64]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 MAX_PIXELS: Final = 1 << 26
 """Pixels of an image that is decoded, at most: 8192 × 8192, some 200 MB."""
@@ -36,6 +36,8 @@ PROBLEMS: Final = {
 _OPENED: Final = tuple(kind for kind in SUFFIXES if kind != "MPO")  # Pillow opens that one as a JPEG
 _ORIENTATION: Final = 0x0112
 _MODES: Final = {"1": "L", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB"}
+_JPEGS: Final = ("JPEG", "MPO")
+_AT_ONCE: Final = 1 << 30  # bytes that a JPEG's decoder is handed: all, as they lie in memory, not 64 KiB after 64 KiB
 _READ: Final = ("L", "RGB", "RGBA", "RGBX", *_MODES)
 
 
@@ -95,13 +97,15 @@ def misnamed(kind: str | None, path: str | None) -> bool:
     return bool(suffix and kind) and suffix not in SUFFIXES[str(kind)]
 
 
-def _decoded(image: Image.Image, side: int) -> Image.Image:
+def _decoded(image: ImageFile.ImageFile, side: int) -> Image.Image:
     """RGB pixels, not yet turned."""
     from PIL import Image
 
     scale = min(1.0, side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image.draft(None, size)
+    if image.format in _JPEGS:
+        image.decodermaxblock = _AT_ONCE
     image.load()
     if image.mode.startswith("I;16"):
         plain = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # convert("L") would clip at 255

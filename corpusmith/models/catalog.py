@@ -53,9 +53,9 @@ class Entry(_Frozen):
     commit when it is loaded. connected: repositories that are loaded along, as its card says. adapter: a file of LoRA
     weights (safetensors) that are added to those of a diffusion pipeline when it is loaded. pipeline: the diffusers
     pipeline that opens it in its role, or the Auto class of transformers. size: the native edge in pixels. arguments:
-    more arguments of the pipeline's call. batch: rows that go through the model together. vram_gb: what it takes at
-    that batch as configured, in 10^9 bytes; *approximate*, not measured here. edit: of an inpaint entry, how the edit
-    is made. unsupported: why not, and what to use instead.
+    more arguments of the pipeline's call. batch: rows that go through the model together; on an accelerator more of
+    them do, where that is faster. vram_gb: what it takes at that batch as configured, in 10^9 bytes; *approximate*, not
+    measured here. edit: of an inpaint entry, how the edit is made. unsupported: why not, and what to use instead.
     """
 
     name: str

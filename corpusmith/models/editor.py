@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -95,12 +96,12 @@ class Editor(PipelineMaker):
         return {**super().provenance, "edit": self.entry.edit}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One edit for each row, ``entry.batch`` of one strength at a time; raises UnusableError on a bad row."""
+        """One edit for each row, ``batch`` of one strength at a time; raises UnusableError on a bad row."""
         asked = rows.to_pylist()
         made = self._kept_of(row["key"] for row in asked)
         todo = sorted((row for row in asked if row["key"] not in made), key=lambda row: float(row["strength"]))
         alike = [list(rows) for _, rows in groupby(todo, key=lambda row: float(row["strength"]))]
-        size = self.entry.batch
+        size = self._filled(len(todo), partial(self._tried, todo))
         made |= self._edited([part[start : start + size] for part in alike for start in range(0, len(part), size)])
         return self._batch(made, [row["key"] for row in asked])
 
@@ -131,6 +132,13 @@ class Editor(PipelineMaker):
                 said = {"seed": int(seeds([row["key"]])[0]), "batch": len(fit), "made_on": made_on}
                 waiting[row["key"]] = encoders().submit(_pasted, row["key"], crop, image, hid, said)
         return made | {key: future.result() for key, future in waiting.items()}
+
+    def _tried(self, todo: Sequence[Row], rows: int) -> Sequence[Any]:
+        """A pass of so many rows, of which nothing is kept. Raises UnusableError: none of ``todo`` can be edited."""
+        for row in todo:
+            if isinstance(crop := _cropped(row, int(self.entry.size or 0)), Crop):
+                return self._painted([row] * rows, [crop] * rows)[0]
+        raise UnusableError("no row can be edited")
 
     def _painted(self, rows: Sequence[Row], crops: Sequence[Crop]) -> tuple[Sequence[Any], Sequence[bool]]:
         """One pass of the pipeline: pixels (size, size, 3) in [0, 1] of each, and which its safety checker hid."""

@@ -119,8 +119,12 @@ class Finetuner(PipelineMaker):
                 f"{entry.name} is a {entry.pipeline}, which is not fine-tuned here: name one of {', '.join(FAMILIES)}"
             )
         self.name += "-finetuned"
-        self.batch_rows = 1
         self.recipe, self.examples, self.checkpoints = recipe, examples, checkpoints
+
+    @property
+    def batch_rows(self) -> int:
+        """A training is one row."""
+        return 1
 
     @property
     def settings(self) -> dict[str, Any]:

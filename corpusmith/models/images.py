@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import io
@@ -9,23 +10,24 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 
 from corpusmith.hardware import machine
-from corpusmith.models import loading
+from corpusmith.models import filling, loading
+from corpusmith.models.arriving import arriving
 from corpusmith.models.catalog import Entry, Role
 from corpusmith.models.diffusion import Loaded, adapter_sha256, load, runs_on
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 1  # of how images are drawn and stored: raise it when that changes
 AHEAD: Final = 4  # model batches in a maker's batch: each is encoded to PNG while the next is drawn
-TEXT_BATCH: Final = (
-    8  # prompts are encoded in batches of one shape, so that their embeddings do not depend on their mates
-)
+TEXT_BATCH: Final = 8  # prompts encoded at once, always as many, so that embeddings do not depend on their mates
+MOST: Final = 1024  # rows of a pass, at the most
+SEARCH_STEPS: Final = 4  # of a pass that is only timed, at the most: what it holds at once does not depend on them
 COMPRESSION: Final = 1  # zlib's level: 4 times as fast as Pillow's 6 on photos of 512 px (18 ms), for 12 % more bytes
 
 IMAGES: Final = pa.schema(
@@ -77,6 +79,9 @@ class PipelineMaker(ABC):
 
     kind: begins its fingerprint. called: what provenance calls it. A row without a result fails alone (UnusableError):
     what its batch-mates got is kept for when the batch is split.
+
+    On a CPU as many rows go through the model together as the entry says; on an accelerator as many as fill it, found
+    on the first batch by a short search and kept for that card (corpusmith.models.filling). Each row says how many.
     """
 
     role: Role
@@ -87,8 +92,41 @@ class PipelineMaker(ABC):
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.name = entry.name.replace("/", "-")
-        self.batch_rows = entry.batch * AHEAD
+        self._filling: int | None = None
         self._kept: dict[str, Row | UnusableError] = {}
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows that it takes at once. It grows, and does not shrink, when what fills the accelerator is found."""
+        return max(self.entry.batch, self.batch) * AHEAD
+
+    @property
+    def batch(self) -> int:
+        """Rows of one pass: what is known to fill the accelerator, else what the entry says."""
+        if self._filling is None and self._fills:
+            self._filling = filling.known(self.fingerprint, self._card)
+        return self._filling or self.entry.batch
+
+    def _filled(self, asked: int, passes: Callable[[int], Sequence[Any]]) -> int:
+        """The same, searched where it is not known yet and more are ``asked`` for than the entry says.
+
+        passes: draws so many images, or raises UnusableError.
+        """
+        if self._filling is None and self._fills and asked > self.entry.batch:
+            rate = filling.timed(lambda rows: np.asarray(passes(rows)[-1]))  # which waits for the accelerator
+            search = partial(filling.filling, rate, self.entry.batch, MOST)
+            with contextlib.suppress(UnusableError):  # none of these rows can be drawn: some of the next ones can
+                self._filling = filling.found_once(self.fingerprint, self._card, search)
+        return self.batch
+
+    @property
+    def _fills(self) -> bool:
+        """Whether it runs where more rows may be faster; a compiled model would be compiled anew for each number."""
+        return runs_on(self.entry)[0] != "cpu" and not self.entry.compile
+
+    @property
+    def _card(self) -> str:
+        return machine(runs_on(self.entry)[0]).sentence(runs_on(self.entry)[1])
 
     @property
     @abstractmethod
@@ -117,14 +155,17 @@ class PipelineMaker(ABC):
         """The pipeline. Raises ModelError (corpusmith.models.preflight)."""
         return load(self.entry, self.role)
 
-    def _passed(self, keys: Sequence[str], **given: Any) -> tuple[Any, Sequence[bool]]:
-        """One pass of the pipeline: pixels (n, height, width, 3) in [0, 1], and which images its safety checker hid.
+    def _passed(self, keys: Sequence[str], **given: Any) -> tuple[Sequence[Any], Sequence[bool]]:
+        """One pass of the pipeline: arrays (height, width, 3) in [0, 1], and which of them its safety checker hid.
 
         It is called with the entry's settings and what is ``given``, as far as it takes them; None: not said.
+        An accelerator may still be drawing what is returned: it is waited for where the pixels are read.
         """
         import torch
+        from diffusers.image_processor import VaeImageProcessor
 
         entry, pipeline = self.entry, self.loaded.pipeline
+        processor = getattr(pipeline, "image_processor", None)
         takes = inspect.signature(pipeline.__call__).parameters
         asked = {
             "height": entry.size,
@@ -133,14 +174,15 @@ class PipelineMaker(ABC):
             "guidance_scale": entry.guidance,
             **entry.arguments,
             "generator": generators(keys),
-            "output_type": "np",
+            "output_type": "pt" if isinstance(processor, VaeImageProcessor) else "np",
             **given,
         }
         known = {name: value for name, value in asked.items() if value is not None and name in takes}
         with torch.inference_mode():
             output = pipeline(**known)
         hidden = getattr(output, "nsfw_content_detected", None)
-        return output.images, hidden if isinstance(hidden, list) else [False] * len(keys)
+        images = arriving(output.images) if torch.is_tensor(output.images) else output.images
+        return images, hidden if isinstance(hidden, list) else [False] * len(keys)
 
     def _kept_of(self, keys: Iterable[str]) -> dict[str, Row | UnusableError]:
         """What became of keys when they rode in a batch that was split since."""
@@ -174,12 +216,14 @@ class Generator(PipelineMaker):
         return {**decides(self.entry), "version": VERSION}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One image for each row of key and prompt, ``entry.batch`` at a time; raises UnusableError on a bad row."""
+        """One image for each row of key and prompt, ``batch`` at a time; raises UnusableError on a bad row."""
         prompts = dict(zip(rows["key"].to_pylist(), rows["prompt"].to_pylist(), strict=True))
         made = self._kept_of(prompts)
         made |= {key: no_text(key) for key, prompt in prompts.items() if not (prompt or "").strip()}
         wanted = [key for key in prompts if key not in made]
-        size = self.entry.batch
+        if not wanted:
+            return self._batch(made, list(prompts))
+        size = self._filled(len(wanted), partial(self._tried, prompts[wanted[0]]))
         parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
         made |= self._drawn((part, [prompts[key] for key in part]) for part in parts)
         return self._batch(made, list(prompts))
@@ -206,10 +250,15 @@ class Generator(PipelineMaker):
             keys += part
         return dict(zip(keys, (future.result() for future in waiting), strict=True))
 
-    def _pixels(self, keys: Sequence[str], prompts: Sequence[str]) -> tuple[Pixels, Sequence[bool]]:
-        """One pass of the pipeline: pixels (n, height, width, 3) in [0, 1], and which images its safety checker hid."""
-        pixels, hidden = self._passed(keys, **self._said(prompts))
-        return np.asarray(pixels), hidden
+    def _pixels(self, keys: Sequence[str], prompts: Sequence[str]) -> tuple[Sequence[Any], Sequence[bool]]:
+        """One pass of the pipeline: arrays (height, width, 3) in [0, 1], and which of them its safety checker hid."""
+        return self._passed(keys, **self._said(prompts))
+
+    def _tried(self, prompt: str, rows: int) -> Sequence[Any]:
+        """A pass of so many rows, as short as one may be, of which nothing is kept."""
+        steps = min(self.entry.steps or SEARCH_STEPS, SEARCH_STEPS)
+        keys = [f"{row:032x}" for row in range(rows)]
+        return self._passed(keys, **self._said([prompt] * rows), num_inference_steps=steps)[0]
 
     def _said(self, prompts: Sequence[str]) -> dict[str, Any]:
         """The prompts as the pipeline takes them: embeddings where it takes those back, else the words."""
@@ -325,8 +374,9 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return sink.getvalue()
 
 
-def stored(key: str, seed: int, image: Pixels, hidden: bool, batch: int, made_on: str) -> Row | UnusableError:
-    """A row of IMAGES, of pixels (height, width, 3) in [0, 1]; or why there is none."""
+def stored(key: str, seed: int, image: Any, hidden: bool, batch: int, made_on: str) -> Row | UnusableError:
+    """A row of IMAGES, of pixels (height, width, 3) in [0, 1], an array or to be one; or why there is none."""
+    image = np.asarray(image)
     if hidden or not image.any():
         return UnusableError(f"{key}: the image is black: the safety checker of the model hid it")
     if not np.isfinite(image).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -61,12 +62,12 @@ class ImageToImage(PipelineMaker):
         return {**decides(self.entry), "version": VERSION}
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One image for each row, ``entry.batch`` with or without text at a time; raises UnusableError on a bad row."""
+        """One image for each row, ``batch`` with or without text at a time; raises UnusableError on a bad row."""
         asked = rows.to_pylist()
         made = self._kept_of(row["key"] for row in asked)
         todo = [row for row in asked if row["key"] not in made]
         alike = [[row for row in todo if _is_said(row) is said] for said in (True, False)]
-        size = self.entry.batch
+        size = self._filled(len(todo), partial(self._tried, todo))
         made |= self._drawn([part[start : start + size] for part in alike for start in range(0, len(part), size)])
         return self._batch(made, [row["key"] for row in asked])
 
@@ -82,8 +83,7 @@ class ImageToImage(PipelineMaker):
         """What became of each key; parts are opened and encoded while others are drawn."""
         made: dict[str, Row | UnusableError] = {}
         waiting: dict[str, Future[Row | UnusableError]] = {}
-        side = None if self.role == "variation" else self.entry.size
-        opening = [[encoders().submit(_seen, row, side) for row in part] for part in parts]
+        opening = [[encoders().submit(_seen, row, self._side) for row in part] for part in parts]
         for part, ready in zip(parts, opening, strict=True):
             seen = [(row, future.result()) for row, future in zip(part, ready, strict=True)]
             made |= {row["key"]: image for row, image in seen if isinstance(image, UnusableError)}
@@ -96,6 +96,18 @@ class ImageToImage(PipelineMaker):
             for key, seed, drawn, hid in zip(keys, seeds(keys), pixels, hidden, strict=True):
                 waiting[key] = encoders().submit(stored, key, int(seed), drawn, hid, len(fit), made_on)
         return made | {key: future.result() for key, future in waiting.items()}
+
+    def _tried(self, todo: Sequence[Row], rows: int) -> Sequence[Any]:
+        """A pass of so many rows, of which nothing is kept. Raises UnusableError: none of ``todo`` can be."""
+        for row in todo:
+            if not isinstance(seen := _seen(row, self._side), UnusableError):
+                return self._passed([row["key"]] * rows, **self._said([row] * rows), image=[seen] * rows)[0]
+        raise UnusableError("no row can be drawn from")
+
+    @property
+    def _side(self) -> int | None:
+        """Pixels of the square that it is shown; None: as the image is."""
+        return None if self.role == "variation" else self.entry.size
 
     def _said(self, rows: Sequence[Row]) -> dict[str, Any]:
         """The prompts of rows that all have one, or all have none, as the pipeline takes them."""

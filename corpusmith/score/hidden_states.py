@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from corpusmith.errors import ModelError
-from corpusmith.models import loading
+from corpusmith.hardware import computes_here
+from corpusmith.models import filling, loading
 from corpusmith.models.loading import hardware
 from corpusmith.models.text import language
 from corpusmith.models.text.language import Language
@@ -26,7 +27,9 @@ Halves = np.ndarray[Any, np.dtype[np.float16]]
 
 VERSION: Final = 1  # of how states are taken: raise it when that changes
 MAX_TOKENS: Final = 512
-BUDGET: Final = {"cpu": 1024, "cuda": 32_768}  # padded tokens in one pass; the CPU's is measured, the GPU's a guess
+BUDGET: Final = 1024  # padded tokens in one pass on a CPU: measured
+LEAST: Final = 4096
+MOST: Final = 1 << 19  # the same on an accelerator, where it is searched
 LARGEST: Final = float(np.finfo(np.float16).max)
 
 
@@ -38,6 +41,8 @@ class HiddenStates:
     instruct one; "template" as the user's turn of the chat template, up to where the answer begins.
     The last layer's state is taken behind the final norm, as transformers returns it. float16 holds all of a bfloat16
     state's digits; what is beyond its range is clipped. ``seconds`` is a row's share of its batch's time.
+    token_budget: padded tokens of a pass. None: on an accelerator as many as fill it, found on the first batch by a
+    short search and kept for that card (corpusmith.models.filling).
     A text is cut after ``max_tokens`` tokens; one without any token is a bad row (ValueError).
     """
 
@@ -47,6 +52,7 @@ class HiddenStates:
     max_tokens: int = MAX_TOKENS
     batch_rows: int = 1024
     token_budget: int | None = None
+    _filling: int | None = field(default=None, init=False, repr=False)
     name: str = field(default="hidden-states", init=False)
     inputs: tuple[str, ...] = field(default=("text",), init=False)
 
@@ -88,9 +94,9 @@ class HiddenStates:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The same for people, with layers, width, device and the tokens of a pass."""
+        """The same for people, with layers, width, device and the tokens of a pass, once they are known."""
         states, width = self.shape
-        shape = {"layers": states - 1, "width": width, "token_budget": self._budget}
+        shape = {"layers": states - 1, "width": width, "token_budget": self._known_budget}
         return {"model": self.model, "revision": self.revision, **self.settings, **shape, **hardware()}
 
     @cached_property
@@ -103,7 +109,8 @@ class HiddenStates:
         """The states of each text; texts of like length share a pass."""
         loaded = self.loaded
         began = time.perf_counter()
-        states = last_states(loaded, self.tokens(rows["text"].to_pylist()), self._budget)
+        tokens = self.tokens(rows["text"].to_pylist())
+        states = last_states(loaded, tokens, self._budget(tokens))
         self._check(states, rows["key"])
         flat = pa.FixedSizeListArray.from_arrays(pa.array(states.ravel()), int(np.prod(self.shape)))
         share = (time.perf_counter() - began) / rows.num_rows
@@ -133,8 +140,22 @@ class HiddenStates:
         return text[: offsets[-1][1]] if len(offsets) == self.max_tokens else text
 
     @property
-    def _budget(self) -> int:
-        return self.token_budget or BUDGET[hardware()["device"]]
+    def _known_budget(self) -> int | None:
+        if self.token_budget or hardware()["device"] == "cpu":
+            return self.token_budget or BUDGET
+        return self._filling or filling.known(self.fingerprint, computes_here())
+
+    def _budget(self, tokens: Sequence[Sequence[int]]) -> int:
+        """Padded tokens of a pass; where nobody knows how many fill the card, texts of a median length are tried."""
+        if (known := self._known_budget) is None:
+            text = sorted(tokens, key=len)[len(tokens) // 2]
+            if not text:
+                return LEAST  # a bad row, which fails by itself
+            rate = filling.timed(lambda budget: last_states(self.loaded, [text] * max(1, budget // len(text)), budget))
+            search = partial(filling.filling, rate, LEAST, MOST)
+            known = filling.found_once(self.fingerprint, computes_here(), search)
+        self._filling = known
+        return known
 
     def _check(self, states: Halves, keys: pa.Array) -> None:
         bad = np.flatnonzero(np.isnan(states).any(axis=(1, 2)))

@@ -6,8 +6,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from corpusmith.curate import known_images
 from corpusmith.curate.hamming import near_among
 from corpusmith.curate.image_hashes import confirm, duplicates, perceptual_hashes
 from corpusmith.curate.image_quality import measure
@@ -111,6 +114,26 @@ def test_new_images_are_found_among_those_of_earlier_releases(tmp_path):
     assert found.rows() == [("key-7", "key-45", 0, "1.1.0"), ("key-7", "key-123", 2, "1.0.0")]
     assert known(table(new.tolist()), [], 2).rows() == []
     assert known(table([None]), files, 2).rows() == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_what_is_known_is_what_comparing_all_with_all_finds_whatever_is_sorted_together(tmp_path_factory, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    old = rng.integers(0, 2**64, data.draw(st.integers(0, 300)), np.uint64)
+    flips = rng.integers(0, 2**64, (4, 40), np.uint64)
+    near = old[: len(flips[0])] ^ np.bitwise_and.reduce(flips)[: len(old)]  # some bits of sixteen
+    new = np.concatenate([near, rng.integers(0, 2**64, 20, np.uint64)])
+    distance = data.draw(st.integers(0, 10))
+    path = tmp_path_factory.mktemp("known") / "1.0.0.arrow"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_images, "BLOCK", data.draw(st.sampled_from([1, 7, 100, 1000])))
+        remember(table(old.tolist()), path)
+    apart = np.bitwise_count(new[:, None] ^ old[None])
+    expected = {(f"key-{i}", f"key-{j}", int(apart[i, j])) for i, j in np.argwhere(apart <= distance)}
+    found = known(table(new.tolist()), [path], distance)
+    assert set(found.select("key", "known", "distance").rows()) == expected
+    assert found.height == len(expected)
 
 
 def test_an_empty_release_is_remembered_too(tmp_path):

@@ -158,6 +158,53 @@ def test_damage_never_raises(data):
     assert found.problem in PROBLEMS if found.pixels is None else found.pixels.mode == "RGB"
 
 
+def jpegs():
+    """JPEGs of every make: odd sizes, subsampling, progressive, grey, CMYK, with and without restart markers."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 70, 3), np.uint8))
+    for width, height in ((1, 1), (17, 9), (515, 389), (1024, 700)):
+        image = picture(width, height)
+        image.paste(noise)
+        for mode in ("RGB", "L", "CMYK"):
+            for options in (
+                {"subsampling": 0},
+                {"subsampling": 2, "quality": 95},
+                {"progressive": True},
+                {"restart_marker_rows": 1},
+            ):
+                yield encoded(image.convert(mode), "JPEG", **options)
+
+
+def decoded_in_parts(data, side, part):
+    """What `opened` is to come to, by Pillow alone as it reads a file: in parts."""
+    image = Image.open(io.BytesIO(data))
+    scale = min(1.0, side / max(image.size))
+    size = tuple(max(1, round(edge * scale)) for edge in image.size)
+    image.draft(None, size)
+    image.decodermaxblock = part
+    image.load()
+    image = image.convert("RGB") if image.mode == "CMYK" else image
+    image = image if image.size == size else image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+    return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("side", [64, 128, 1 << 20])
+def test_a_jpeg_that_is_decoded_at_once_has_the_pixels_of_one_that_is_decoded_in_parts(side, shared_data):
+    photographs = [path.read_bytes() for path in sorted((shared_data / "coco_tiny_dev").glob("*/*.jpg"))[:20]]
+    for data in (*jpegs(), *photographs):
+        found = opened(data, side)
+        assert found.problem is None
+        assert (np.asarray(found.pixels) == decoded_in_parts(data, side, part=4096)).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_large_jpeg_that_ends_early_is_truncated(progressive, share):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8))
+    data = encoded(noise, "JPEG", quality=95, progressive=progressive)
+    assert len(data) > 2 * 65536  # which would be read in parts
+    assert opened(data[: int(len(data) * share)], 64).problem == "truncated"
+
+
 def test_real_images_of_many_modes_open(shared_data):
     paths = sorted((shared_data / "skimage_images").glob("*.[pj][np]g"))
     assert len(paths) > 10

@@ -12,7 +12,8 @@ from PIL import Image
 
 from corpusmith.curate import masks
 from corpusmith.drawings import scenes
-from corpusmith.models import editor
+from corpusmith.hardware import machine
+from corpusmith.models import editor, images
 from corpusmith.models.catalog import entry, of_role
 from corpusmith.models.editor import Editor, square_around
 from corpusmith.models.images import UnusableError, png
@@ -94,6 +95,17 @@ def test_what_was_made_is_made_again_bit_for_bit_in_a_batch_of_its_recorded_size
     assert [row["batch"] for row in made] == [3] * 3
     again = maker.remake(batch(plan[1:2], maker, batch=[3])).to_pylist()
     assert again[0]["image_sha256"] == made[1]["image_sha256"]
+
+
+def test_on_an_accelerator_as_many_are_painted_at_once_as_fill_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(images, "runs_on", lambda entry: ("accelerator", "float32"))
+    monkeypatch.setattr(images, "machine", lambda device: machine("cpu"))
+    monkeypatch.setattr(images.filling, "timed", lambda passes: lambda size: (passes(size), min(size, 4))[1])
+    maker = Editor(entry(FAST).model_copy(update={"batch": 2}))
+    plan = plan_of(*((picture(64, 64, n), region(64, 64, (8, 8, 30 + n, 30))) for n in range(5)))
+    made = maker.make(batch(plan, maker)).to_pylist()
+    assert [row["batch"] for row in made] == [4, 4, 4, 4, 1]
 
 
 def test_rows_of_another_strength_ride_in_a_batch_of_their_own(maker):

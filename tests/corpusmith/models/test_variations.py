@@ -13,6 +13,8 @@ from PIL import Image
 
 from corpusmith.drawings import objects
 from corpusmith.errors import ModelError
+from corpusmith.hardware import machine
+from corpusmith.models import images as models_images
 from corpusmith.models.catalog import entry, of_role
 from corpusmith.models.images import IMAGES, UnusableError, png
 from corpusmith.models.variations import ImageToImage, square
@@ -70,6 +72,24 @@ def test_every_row_is_an_image_of_the_models_size_whatever_that_of_its_source(re
         for row in made.to_pylist():
             assert (row["width"], row["height"], row["mode"], row["batch"]) == (64, 64, "RGB", 3)
             assert row["image_sha256"] == hashlib.sha256(row["image"]["bytes"]).hexdigest()
+
+
+def test_on_an_accelerator_as_many_are_drawn_at_once_as_fill_it_and_a_row_that_cannot_be_opened_is_not_tried(
+    redraw, tmp_path, monkeypatch
+):
+    tried = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(models_images, "runs_on", lambda entry: ("accelerator", "float32"))
+    monkeypatch.setattr(models_images, "machine", lambda device: machine("cpu"))
+    rate = lambda passes: lambda size: (passes(size), tried.append(size), min(size, 8))[2]  # noqa: E731
+    monkeypatch.setattr(models_images.filling, "timed", rate)
+    images = [b"no image", *(picture(seed) for seed in range(10))]
+    rows = rows_of(redraw, plan_of(["a happy man"] * 11, images))
+    with pytest.raises(UnusableError):
+        redraw.make(rows)
+    assert tried == [4, 8, 16]
+    made = redraw.make(rows.slice(1)).to_pylist()
+    assert [row["batch"] for row in made] == [7] * 7 + [3] * 3  # the first eight shared a pass with the bad one
 
 
 @pytest.mark.parametrize("which", ["redraw", "vary"])

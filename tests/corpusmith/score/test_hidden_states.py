@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpusmith.errors import ModelError
-from corpusmith.score.hidden_states import HiddenStates, by_length
+from corpusmith.score import hidden_states
+from corpusmith.score.hidden_states import HiddenStates, by_length, last_states
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 
@@ -58,6 +59,19 @@ def test_each_state_is_what_transformers_says_of_the_text_alone(maker, texts):
 def test_states_do_not_depend_on_the_size_of_a_pass(tiny_model, maker, texts, budget):
     other = HiddenStates(str(tiny_model), token_budget=budget)
     np.testing.assert_allclose(states(other, texts), states(maker, texts), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_on_an_accelerator_the_tokens_of_a_pass_are_searched_once(tiny_model, maker, texts, tmp_path, monkeypatch):
+    expected, passes = states(maker, texts), []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(hidden_states, "hardware", lambda: {"device": "accelerator", "dtype": "float32"})
+    monkeypatch.setattr(hidden_states.filling, "timed", lambda tried: lambda size: (tried(size), min(size, 16384))[1])
+    monkeypatch.setattr(hidden_states, "last_states", lambda *given: (passes.append(given[2]), last_states(*given))[1])
+    other = HiddenStates(str(tiny_model))
+    assert other.provenance["token_budget"] is None
+    np.testing.assert_allclose(states(other, texts), expected, rtol=TOLERANCE, atol=TOLERANCE)
+    assert passes == [4096, 8192, 16384, 32768, 16384]
+    assert other.provenance["token_budget"] == HiddenStates(str(tiny_model)).provenance["token_budget"] == 16384
 
 
 def test_states_do_not_depend_on_the_order_of_rows(maker, texts):
