@@ -16,15 +16,20 @@ from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.derived import assets_of, partitioned
 from corpusmith.assets.resources import Workshop
 from corpusmith.errors import BalanceError
+from corpusmith.models.text.estimate import Expected
 
 
 @dataclass
 class Step:
-    """One step: rows that it lacks (None: not known before a step above is done), and its last rate in rows/s."""
+    """One step: rows that it lacks (None: not known before a step above is done), and its last rate in rows/s.
+
+    expected: what a language model will take for them, where one makes them.
+    """
 
     name: str
     rows: int | None = None
     rate: float | None = None
+    expected: Expected | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -62,8 +67,12 @@ def steps(corpus: Corpus, workshop: Workshop) -> list[Step]:
             step.rows, step.rate = rows, rate
             raise _LackingRows
 
+        def told(expected: Expected, step: Step = step) -> None:
+            step.expected = expected
+
+        looking = dataclasses.replace(workshop, on_lacking=lacking, on_expected=told)
         try:
-            _keep(tables, name, partition, call(dataclasses.replace(workshop, on_lacking=lacking), tables))
+            _keep(tables, name, partition, call(looking, tables))
             step.rows = 0
         except (_LackingRows, BalanceError):
             tables[name] = None

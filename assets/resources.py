@@ -14,11 +14,13 @@ from pathlib import Path
 import polars as pl
 from filelock import FileLock
 
-from corpusmith.assets import uses
+from corpusmith.assets import ledgers, uses
+from corpusmith.models.text.estimate import Expected, expected
+from corpusmith.models.text.writers import ChatMaker
 from corpusmith.release import tombstones
 from corpusmith.settings import Settings
 from corpusmith.work.ledger import Ledger, Shelf
-from corpusmith.work.produce import Maker, Progress, keys_of, missing, produce, shelf_of
+from corpusmith.work.produce import Executor, Maker, Progress, keys_of, local, missing, produce, shelf_of
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,23 @@ class Workshop:
     """One home folder with the settings that hold in it.
 
     on_lacking: what is done about rows that were never made, instead of making them: told how many, and the last rate
-    in rows/s. automatic: runs are started by nobody in particular, and name the versions that they release themselves.
-    profile: which the settings are of; they are read again under it.
+    in rows/s. on_expected: told before that what a language model would take for them. automatic: runs are started by
+    nobody in particular, and name the versions that they release themselves. profile: which the settings are of; they
+    are read again under it.
     """
 
     home: Path
     settings: Settings
     on_progress: Callable[[Progress], None] | None = None
     on_lacking: Callable[[int, float | None], None] | None = None
+    on_expected: Callable[[Expected], None] | None = None
     automatic: bool = False
     profile: str = "house"
 
     @property
     def ledger(self) -> Ledger:
         """Where everything that was ever made lies; what was taken down of any corpus is neither read nor made."""
-        return Ledger(self.home / ".corpusmith" / "ledger", taken_down=tombstones.everywhere(self.home))
+        return ledgers.opened(self.home, self.settings.work.ledger, tombstones.everywhere(self.home))
 
     @property
     def salt(self) -> str:
@@ -75,22 +79,42 @@ class Workshop:
 
     def make(self, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
         """Produce with this home's ledger, bound and progress; what an asset asks for is noted as used (`uses`)."""
+        if isinstance(maker, ChatMaker):
+            maker.at_home(self.home)
         if self.on_lacking:
             shelf = shelf_of(maker, self.ledger)
-            if rows := int(missing(keys_of(plan, maker), shelf).sum()):
+            lacking = missing(keys_of(plan, maker), shelf)
+            if rows := int(lacking.sum()):
+                self._expect(plan.filter(pl.Series(lacking)), rows, maker)
                 self.on_lacking(rows, shelf.rate())
         return produce(
             plan,
             maker,
             self.ledger,
+            executor=self.executor,
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
             on_keys=self._note,
         )
 
+    @property
+    def executor(self) -> Executor:
+        """Where batches are made: in this process, or on a Ray cluster."""
+        if self.settings.work.executor == "local":
+            return local
+        from corpusmith.work.ray_executor import RayExecutor
+
+        return RayExecutor(self.settings.work.ray)
+
+    def _expect(self, lacking: pl.LazyFrame, rows: int, maker: Maker) -> None:
+        if self.on_expected:
+            told = expected(maker, lacking, rows, lambda: shelf_of(maker, self.ledger).scan())
+            if told:
+                self.on_expected(told)
+
     def _note(self, shelf: Shelf, keys: pl.Series) -> None:
         if made := uses.step():
-            uses.note(self.home, made, Path(shelf.path).name, keys)
+            uses.note(self.home, made, shelf.name, keys)
 
 
 def turn_of(home: Path, corpus: str) -> FileLock:

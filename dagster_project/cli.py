@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from corpusmith.assets.corpus import Corpus
     from corpusmith.assets.play import Step
+    from corpusmith.models.text.estimate import Expected
 
 app = typer.Typer(
     help="Synthetic corpora you can trust: every row is made once, on purpose, and can be made again.",
@@ -52,7 +53,9 @@ def build(
     home: Home = None,
     profile: Profile = "house",
     set_: Set = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made and how long it takes.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be made, how long it takes, what it costs.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -279,7 +282,7 @@ def _corpus_in(directory: Path) -> Corpus:
 
 def _show_steps(steps: list[Step], as_json: bool) -> None:
     if as_json:
-        return print_json([{**vars(step), "seconds": step.seconds} for step in steps])
+        return print_json([{**dataclasses.asdict(step), "seconds": step.seconds} for step in steps])
     table = Table("step", "rows to make", "rows/s at last run", "takes about")
     for step in steps:
         rows = "known when the step above is done" if step.rows is None else f"{step.rows:,}"
@@ -288,3 +291,13 @@ def _show_steps(steps: list[Step], as_json: bool) -> None:
             step.name, rows, f"{step.rate:,.0f}" if step.rate else "not measured yet" if step.rows else "", takes
         )
     out.print(table)
+    for step in steps:
+        if step.expected:
+            out.print(f"{plain(step.name)}: {_tokens(step.expected)}", soft_wrap=True)
+
+
+def _tokens(expected: Expected) -> str:
+    cost = expected.cost
+    money = "its price is not set" if cost is None else f"costs about {cost:,.2f}" if cost >= 1 else f"costs {cost:.2g}"
+    tokens = f"about {expected.prompt_tokens:,} tokens of prompts and {expected.completion_tokens:,} of answers"
+    return f"{tokens} ({plain(expected.how)}), {money}"

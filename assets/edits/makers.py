@@ -13,8 +13,10 @@ from corpusmith.models.images import Generator
 from corpusmith.models.perceivers import Embedder, Tagger
 from corpusmith.models.perceivers.edits import EditJudge
 from corpusmith.models.regions import NamedRegions, RegionFinder
-from corpusmith.models.text.chat import LocalChat, ServerChat
+from corpusmith.models.text.batch_api import BatchChat
+from corpusmith.models.text.chat import LocalChat
 from corpusmith.models.text.edit_prompts import EditPromptWriter
+from corpusmith.models.text.servers import served
 from corpusmith.work.produce import Maker
 
 
@@ -32,7 +34,9 @@ def finder(settings: Edits) -> RegionFinder | NamedRegions:
     if wanted.vision not in settings.servers:
         raise ModelError(f"edits.regions.vision: {wanted.vision} needs a server: name its URL under edits.servers")
     entry = _entry(wanted.segmenter, "segment")
-    chat = ServerChat(_entry(wanted.vision, "caption").repository, settings.servers[wanted.vision])
+    chat = served(_entry(wanted.vision, "caption").repository, settings.servers[wanted.vision])
+    if isinstance(chat, BatchChat):
+        raise ModelError(f"edits.regions.vision: {wanted.vision} is asked image by image: name a server without batch+")
     return NamedRegions(chat, entry.repository, _revision(entry))
 
 
@@ -43,7 +47,7 @@ def writer(settings: Edits) -> EditPromptWriter | None:
         return None
     entry = _entry(name, "language", "caption")
     if name in settings.servers:
-        return EditPromptWriter(ServerChat(entry.repository, settings.servers[name]))
+        return EditPromptWriter(served(entry.repository, settings.servers[name]))
     return EditPromptWriter(LocalChat(entry.repository))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from corpusmith.models.text.servers import Servers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table
 
 Operation = Literal["add", "remove", "change"]
@@ -98,7 +99,7 @@ class Edits(CorpusSettings):
     scenes: Scenes
     regions: Regions
     editors: Model[Names]
-    servers: Here[dict[str, str]]
+    servers: Here[Servers]
     turns: Turns
     curated: Curated
     splits: Splits

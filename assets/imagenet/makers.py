@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -15,7 +15,7 @@ from corpusmith.models.catalog import Entry
 from corpusmith.models.images import Generator
 from corpusmith.models.perceivers import Embedder, Recognizer, Safety, TextSimilarity
 from corpusmith.models.perceivers.chat import Captioner, LocalVision
-from corpusmith.models.text.chat import ServerChat
+from corpusmith.models.text.servers import Servers, served
 from corpusmith.models.variations import ImageToImage
 from corpusmith.work.produce import Maker
 
@@ -78,11 +78,11 @@ def safety(name: str) -> Safety:
     return Safety(entry.repository, _revision(entry))
 
 
-def captioner(name: str, servers: Mapping[str, str]) -> Captioner:
+def captioner(name: str, servers: Servers) -> Captioner:
     """Says in a sentence what an image shows."""
     entry = _entry(name, "caption")
     if name in servers:
-        return Captioner(ServerChat(entry.repository, servers[name]))
+        return Captioner(served(entry.repository, servers[name]))
     return Captioner(LocalVision(entry.repository, entry.revision, entry.batch))
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog, perceivers
 from corpusmith.models.images import Generator
 from corpusmith.models.perceivers.chat import LocalVision
 from corpusmith.models.perceivers.network import ImageModel
-from corpusmith.models.text.chat import ServerChat
+from corpusmith.models.text.servers import Servers, served
 from corpusmith.work.produce import Maker
 
 
@@ -19,7 +17,7 @@ def generator(name: str) -> Generator:
     return Generator(_entry(name, "text_to_image"))
 
 
-def perceiver(name: str, servers: Mapping[str, str]) -> Maker:
+def perceiver(name: str, servers: Servers) -> Maker:
     """Reads a portrait: a classifier, a CLIP-style model with prompts, or a vision-language model that is asked."""
     entry = _entry(name, "classify", "embed", "caption")
     if entry.role == "classify":
@@ -27,7 +25,7 @@ def perceiver(name: str, servers: Mapping[str, str]) -> Maker:
     if entry.role == "embed":
         return perceivers.ZeroShot(entry.repository, _revision(entry))
     if name in servers:
-        return perceivers.VisionChat(ServerChat(entry.repository, servers[name]))
+        return perceivers.VisionChat(served(entry.repository, servers[name]))
     return perceivers.VisionChat(LocalVision(entry.repository, entry.revision, entry.batch))
 
 

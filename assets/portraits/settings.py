@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from corpusmith.models.text.servers import Servers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table
 
 
@@ -46,6 +47,6 @@ class Portraits(CorpusSettings):
     safety: Model[str | None]
     embedder: Model[str]
     perceivers: Model[Names]
-    servers: Here[dict[str, str]]
+    servers: Here[Servers]
     splits: Splits
     scores: PortraitScores

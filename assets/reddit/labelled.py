@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from corpusmith.emotions import EMOTIONS
+from corpusmith.models.text.usage import COLUMNS
 from corpusmith.models.text.writers import CUT_OFF
 from corpusmith.work.plan import canonical
 from corpusmith.work.produce import Make, Maker
@@ -33,7 +34,8 @@ def label(comments: pl.LazyFrame, judge: Maker, make: Make, min_confidence: floa
 
 def judged(samples: pl.LazyFrame, judge: Maker, make: Make) -> pl.LazyFrame:
     """Samples (key, text, …) with the judge's emotion, probabilities and name; null where the judge failed."""
-    seen = make(samples.rename({"key": "sample"}), judge).drop("key").rename({"sample": "key"})
+    seen = make(samples.rename({"key": "sample"}), judge).drop("key", *COLUMNS.names, strict=False)
+    seen = seen.rename({"sample": "key"})
     if seen.select(pl.len()).collect().item() < samples.select(pl.len()).collect().item():
         failed = samples.join(seen.select("key"), on="key", how="anti", maintain_order="left")
         seen = pl.concat([seen, failed], how="diagonal")

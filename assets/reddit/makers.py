@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from corpusmith.assets.reddit.settings import Models
 from corpusmith.models.text import chat, classify, rewrite, writers
+from corpusmith.models.text.servers import served
 from corpusmith.work.produce import Maker
 
 LLM = "llm:"
@@ -32,4 +33,4 @@ def generator(models: Models) -> Maker:
 def _chat(named: str, models: Models) -> chat.Chat:
     name = named.removeprefix(LLM)
     server = models.servers.get(name)
-    return chat.ServerChat(name, server) if server else chat.LocalChat(name)
+    return served(name, server) if server else chat.LocalChat(name)

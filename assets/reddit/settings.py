@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from corpusmith.models.text.servers import Servers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Splits, Table
 
 Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
@@ -34,7 +35,7 @@ class Models(Table):
     judge: Model[str]
     rewriter: Model[Writer]
     generator: Model[Writer]
-    servers: Here[dict[str, str]]
+    servers: Here[Servers]
     probed: Model[Annotated[list[str], Field(min_length=1)]]
 
 

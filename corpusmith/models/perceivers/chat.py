@@ -17,12 +17,14 @@ from corpusmith.models.loading import explained, hardware
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.perceivers.opening import opened
 from corpusmith.models.perceivers.readings import HASH, IMAGE, READING
+from corpusmith.models.text.batch_api import BatchChat
 from corpusmith.models.text.chat import Chat, CutOffError, Schema, Seeds, ServerChat, UnansweredError
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.writers import ChatMaker, emotion_of, parsed
 
 MAX_TOKENS: Final = 96  # of an answer: the JSON that is asked for has about forty
 SEVERAL: Final = 2
+IMAGES: Final = 1000  # at once: a batch API would take more, memory does not
 
 ANSWERED: Final = pa.schema([*READING, pa.field("answer", pa.string())])
 """READING and the raw answer; an answer that cannot be read leaves the others null."""
@@ -64,7 +66,7 @@ class VisionChat(ChatMaker):
     def __init__(self, chat: Chat) -> None:
         super().__init__(
             "vision-chat",
-            replace(chat, temperature=0.0) if isinstance(chat, ServerChat) else chat,
+            replace(chat, temperature=0.0) if isinstance(chat, ServerChat | BatchChat) else chat,
             HASH,
             ANSWERED,
             _question,
@@ -72,7 +74,9 @@ class VisionChat(ChatMaker):
             answer_schema=ANSWER,
             max_tokens=MAX_TOKENS,
             rounds=1,
+            usage=True,
         )
+        self.batch_rows = min(self.batch_rows, IMAGES)
 
 
 class Captioner(ChatMaker):
@@ -81,7 +85,18 @@ class Captioner(ChatMaker):
     carried = IMAGE
 
     def __init__(self, chat: Chat) -> None:
-        super().__init__("captioner", chat, HASH, CAPTION, _description_asked, caption, max_tokens=MAX_TOKENS, rounds=1)
+        super().__init__(
+            "captioner",
+            chat,
+            HASH,
+            CAPTION,
+            _description_asked,
+            caption,
+            max_tokens=MAX_TOKENS,
+            rounds=1,
+            usage=True,
+        )
+        self.batch_rows = min(self.batch_rows, IMAGES)
 
 
 def caption(answer: str) -> dict[str, Any]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import itertools
+import weakref
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from corpusmith.errors import ModelError
-from corpusmith.models.text.exchange import API_KEY, ATTEMPTS, CutOffError, Exchange, UnansweredError
+from corpusmith.models.text.exchange import ATTEMPTS, Answer, CutOffError, Exchange, UnansweredError, shown
+from corpusmith.models.text.pool import Pool
 from corpusmith.models.text.prompts import Conversation
+from corpusmith.models.text.usage import Price, Usage
 
+BEGINNING: Final = 4096  # characters of a conversation by which it is sorted
+MESSAGES: Final = 8
 Seeds = np.ndarray[Any, np.dtype[np.uint64]]
 Schema = Mapping[str, Any]
 
-__all__ = ["ATTEMPTS", "Chat", "CutOffError", "LocalChat", "Schema", "Seeds", "ServerChat", "UnansweredError"]
+__all__ = ["ATTEMPTS", "Answer", "Chat", "CutOffError", "LocalChat", "Schema", "Seeds", "ServerChat", "UnansweredError"]
 
 
 class Chat(Protocol):
@@ -40,10 +45,10 @@ class Chat(Protocol):
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
-    ) -> list[str | UnansweredError]:
+    ) -> Sequence[str | UnansweredError]:
         """The answer to each conversation, in order; the JSON schema is enforced where the model's server can do so.
 
-        One that used up ``max_tokens`` without an end is a CutOffError.
+        One that used up ``max_tokens`` without an end is a CutOffError. An Answer says what it took.
         Raises ModelError where no row could be answered: a wrong key, an unknown model, a server that is not there.
         """
         ...
@@ -112,7 +117,8 @@ class LocalChat:
             )
             texts = self.language.tokenizer.batch_decode(drawn, skip_special_tokens=True)
             for row, tokens, text in zip(rows, drawn, texts, strict=True):
-                answers[row] = CutOffError(text) if len(tokens) == max_tokens else text
+                usage = Usage(prompt=len(asked[row]), completion=len(tokens))
+                answers[row] = CutOffError(text, usage) if len(tokens) == max_tokens else Answer(text, usage)
         return answers
 
     def _tokens(self, conversation: Conversation) -> list[int]:
@@ -128,79 +134,116 @@ class LocalChat:
 
 @dataclass
 class ServerChat:
-    """A model behind an OpenAI-compatible server (vLLM, SGLang, llama.cpp, a provider), asked over HTTP.
+    """A model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, a provider), asked over HTTP.
 
-    url: up to and with ``/v1``, and ``#NAME`` where the server calls the model otherwise. The key is read from the
-    environment variable OPENAI_API_KEY when it is needed, and is in no log, error, answer, fingerprint or provenance.
-    429, 5xx, timeouts and broken bodies are tried again, after growing waits (corpusmith.models.text.exchange).
-    timeout: seconds for a whole answer.
+    url: up to and with ``/v1``, and ``#NAME`` where the server calls the model otherwise; several are shared out by
+    load. The key is read from the environment variable OPENAI_API_KEY when it is needed, and is in no log, error,
+    answer, fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again, after growing waits
+    (corpusmith.models.text.pool). concurrency: questions at once at each server, at most; fewer while it refuses some.
+    timeout: seconds for a whole answer. price: what tokens cost there; it decides nothing.
     """
 
     name: str
-    url: str
+    url: str | Sequence[str]
     temperature: float = 0.7
     top_p: float = 0.95
-    concurrency: int = 32
+    concurrency: int = 64
     timeout: float = 300.0
     first_wait: float = 0.5
     batch_rows: int = 256
+    price: Price | None = None
     revision: str = field(default="served", init=False)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it draws, and as whom the server answers where that is another name."""
-        drawn = {"temperature": self.temperature, "top_p": self.top_p}
-        served_as = self._exchange.answers_as
-        return drawn if served_as == self.name else {**drawn, "answers_as": served_as}
+        """How it draws, and as whom the servers answer where that is another name."""
+        return drawing(self.temperature, self.top_p, self.name, self._exchanges)
 
     @property
     def provenance(self) -> dict[str, Any]:
-        exchange = self._exchange
-        told = {"server": exchange.where, "answers_as": exchange.answers_as}
-        return {"model": self.name, "revision": self.revision, **self.settings, **told}
+        return told(self, self._exchanges)
 
     @cached_property
-    def _exchange(self) -> Exchange:
-        return Exchange(self.url, self.name, self.timeout, self.first_wait)
+    def _exchanges(self) -> list[Exchange]:
+        urls = [self.url] if isinstance(self.url, str) else self.url
+        return [Exchange(url, self.name, self.timeout) for url in urls]
+
+    @cached_property
+    def _pool(self) -> Pool:
+        pool = Pool(self._exchanges, self.concurrency, self.timeout, self.first_wait)
+        weakref.finalize(self, pool.close)
+        return pool
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: it connects by itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
-    ) -> list[str | UnansweredError]:
-        """See Chat. At most ``concurrency`` questions are under way at once."""
+    ) -> list[Answer | UnansweredError]:
+        """See Chat."""
+        return self.start(conversations, seeds, max_tokens, schema).result() if conversations else []
+
+    def start(
+        self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
+    ) -> Future[list[Answer | UnansweredError]]:
+        """The same, for later: what is started first is asked first, so that no straggler keeps the servers idle.
+
+        Questions that begin alike are asked one after the other, while the servers still have that beginning at hand.
+        """
         requests = [
-            self._request(conversation, int(seed), max_tokens, schema)
+            request_of(self.name, conversation, int(seed), max_tokens, schema, self.temperature, self.top_p)
             for conversation, seed in zip(conversations, seeds, strict=True)
         ]
-        return asyncio.run(self._answer(requests))
+        alike = sorted(range(len(conversations)), key=lambda row: beginning(conversations[row]))
+        return self._pool.start(requests, alike)
 
-    def _request(self, conversation: Conversation, seed: int, max_tokens: int, schema: Schema | None) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self.name,
-            "messages": conversation,
-            "seed": seed % 2**31,  # what every server takes
-            "max_tokens": max_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-        }
-        if schema is not None:
-            named = {"name": "answer", "schema": dict(schema), "strict": True}
-            request["response_format"] = {"type": "json_schema", "json_schema": named}
-        return request
 
-    async def _answer(self, requests: list[dict[str, Any]]) -> list[str | UnansweredError]:
-        import httpx
+def request_of(
+    name: str,
+    conversation: Conversation,
+    seed: int,
+    max_tokens: int,
+    schema: Schema | None,
+    temperature: float,
+    top_p: float,
+) -> dict[str, Any]:
+    """The body of a chat completion, whose answer must be JSON of the schema where there is one."""
+    request: dict[str, Any] = {
+        "model": name,
+        "messages": conversation,
+        "seed": seed % 2**31,  # what every server takes
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+    }
+    if schema is not None:
+        named = {"name": "answer", "schema": dict(schema), "strict": True}
+        request["response_format"] = {"type": "json_schema", "json_schema": named}
+    return request
 
-        key = os.environ.get(API_KEY, "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        places = asyncio.Semaphore(self.concurrency)
-        limits = httpx.Limits(max_connections=self.concurrency)
-        async with httpx.AsyncClient(headers=headers, timeout=self.timeout, limits=limits) as client:
 
-            async def one(request: dict[str, Any]) -> str | UnansweredError:
-                async with places:
-                    try:
-                        return await self._exchange.ask(client, request)
-                    except UnansweredError as error:
-                        return error
+def beginning(conversation: Conversation) -> str:
+    """The first words of a conversation, by which those are sorted that a server reads in part only once."""
+    parts = (part for message in conversation for part in _texts(message["content"]))
+    return "\n".join(itertools.islice(parts, MESSAGES))[:BEGINNING]
 
-            return await asyncio.gather(*(one(request) for request in requests))
+
+def _texts(content: str | Sequence[Mapping[str, Any]]) -> list[str]:
+    return [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+
+
+def drawing(temperature: float, top_p: float, name: str, exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """The settings of a served model that decide its answers. Raises ModelError: its servers call it differently."""
+    names = {exchange.answers_as: exchange.where for exchange in exchanges}
+    if len(names) > 1:
+        said = ", ".join(f"{where} as {shown(called)!r}" for called, where in names.items())
+        raise ModelError(f"the servers of {name} answer under different names ({said}): serve one model under one name")
+    drawn = {"temperature": temperature, "top_p": top_p}
+    return {**drawn, "answers_as": called} if (called := next(iter(names))) != name else drawn
+
+
+def told(chat: Chat, exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """The provenance of a served model."""
+    served = {"server": ", ".join(exchange.where for exchange in exchanges), "answers_as": exchanges[0].answers_as}
+    return {"model": chat.name, "revision": chat.revision, **chat.settings, **served}

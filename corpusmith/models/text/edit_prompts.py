@@ -42,6 +42,7 @@ class EditPromptWriter(ChatMaker):
             read,
             answer_schema=ANSWER,
             max_tokens=128,
+            usage=True,
         )
 
 

@@ -7,24 +7,39 @@ import json
 import math
 import os
 import zlib
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from corpusmith.curate.markup import visible
 from corpusmith.errors import ModelError
+from corpusmith.models.text.usage import Usage, counted
+
+Wait = TypeVar("Wait", float, None)
 
 API_KEY: Final = "OPENAI_API_KEY"
 ATTEMPTS: Final = 5
 REFUSED: Final = (401, 403, 404)  # nobody's row: the key, the address or the model's name is wrong
 AGAIN: Final = (408, 409, 425, 429)
 RATE_LIMITED: Final = 429
+CROWDED: Final = (RATE_LIMITED, 503, 529)
 LONGEST_WAIT: Final = 30.0
-LIMITED_IN_A_ROW: Final = 10  # questions given up as rate limited, none answered between, after which the step stops
 BODY: Final = 4 * 2**20  # bytes of a reply, unpacked
 LONGEST_TOKEN: Final = 128  # characters: the longest that vocabularies hold are runs of spaces
 SECRET: Final = 8  # characters: shorter keys are placeholders ("EMPTY"), which may stand in any text
 SHOWN: Final = 200
+
+
+class Answer(str):
+    """An answer's text, which says what it took where the server does."""
+
+    usage: Usage | None
+
+    def __new__(cls, text: str, usage: Usage | None = None) -> Answer:
+        made = super().__new__(cls, text)
+        made.usage = usage
+        return made
 
 
 class UnansweredError(Exception):
@@ -34,13 +49,33 @@ class UnansweredError(Exception):
 class CutOffError(UnansweredError):
     """The answer stopped at its limit, so it is not whole; ``text`` is what there is of it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, usage: Usage | None = None) -> None:
         super().__init__(f"cut off at its limit: {text[:SHOWN]!r}")
-        self.text = text
+        self.text, self.usage = text, usage
 
 
 class UnreadableError(Exception):
     """A reply is no chat completion, or one that cannot be taken: says why. The question is asked again."""
+
+
+class AgainError(Exception):
+    """A question got no answer this time, says why, and may get one the next time.
+
+    away: nothing listens at the address. crowded: too much was asked at once. limited: the server says so itself.
+    wait: seconds that it asks for, if it does.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        away: bool = False,
+        crowded: bool = False,
+        limited: bool = False,
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(why)
+        self.away, self.crowded, self.limited, self.wait = away, crowded, limited, wait
 
 
 @dataclass
@@ -54,8 +89,6 @@ class Exchange:
     url: str
     model: str
     timeout: float
-    first_wait: float
-    _limited: int = field(default=0, init=False)
 
     @property
     def where(self) -> str:
@@ -67,56 +100,49 @@ class Exchange:
         """The name by which the server must call the model."""
         return unquote(urldefrag(self.url).fragment) or self.model
 
-    async def ask(self, client: Any, request: dict[str, Any]) -> str:
-        """The answer's text.
+    def address(self, of: str) -> str:
+        """Where the API has one of its parts, such as ``chat/completions``."""
+        return f"{urldefrag(self.url).url.rstrip('/')}/{of}"
 
-        Raises CutOffError, UnansweredError (this row's), ModelError (nobody's row: every other would fail too).
+    async def ask(self, client: Any, request: Mapping[str, Any]) -> Answer:
+        """The answer, by an httpx.AsyncClient; asked once.
+
+        Raises AgainError, CutOffError, UnansweredError (this row's), ModelError (nobody's row: every other would fail
+        too).
         """
         import httpx
 
-        why = ""
-        limited = False
-        for attempt in range(ATTEMPTS):
-            wait = min(self.first_wait * 2**attempt, LONGEST_WAIT)
-            limited = False
-            try:
-                status, headers, body = await self._sent(client, request)
-                if status < 300:
-                    answer = self._content(body, request["max_tokens"])
-                    self._limited = 0
-                    return answer
-            except httpx.ConnectError as error:
-                if attempt + 1 == ATTEMPTS:
-                    raise ModelError(
-                        f"no server answers at {self.where}: start it, or correct models.servers"
-                    ) from error
-            except TimeoutError:
-                why = f"no whole answer within {self.timeout:g} s"
-            except httpx.TransportError as error:
-                why = f"{type(error).__name__} {shown(str(error))}".strip()
-            except UnreadableError as error:
-                why = str(error)
-            except (UnicodeError, httpx.InvalidURL) as error:
-                raise UnansweredError(f"the question cannot be sent: {type(error).__name__}") from error
-            else:
-                self._stop_at(status, headers)
-                limited = status == RATE_LIMITED
-                what = "rate limited" if limited else "status"
-                why = f"{what} {status}: {shown(body.decode('utf-8', 'replace'))}"
-                if status < 500 and status not in AGAIN:
-                    raise UnansweredError(why)
-                wait = asked_to_wait(headers.get("retry-after"), wait)
-            if attempt + 1 < ATTEMPTS:
-                await asyncio.sleep(wait)
-        self._count(limited)
-        raise UnansweredError(f"{self.where} gave no answer in {ATTEMPTS} attempts; the last: {why}")
+        try:
+            status, said, body = await self._sent(client, request)
+            if status < 300:
+                return self.content(body, request["max_tokens"])
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise AgainError(f"no server answers ({type(error).__name__})", away=True) from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise AgainError(f"no whole answer within {self.timeout:g} s", crowded=True) from error
+        except httpx.TransportError as error:
+            raise AgainError(f"{type(error).__name__} {shown(str(error))}".strip()) from error
+        except UnreadableError as error:
+            raise AgainError(str(error)) from error
+        except (UnicodeError, httpx.InvalidURL) as error:
+            raise UnansweredError(f"the question cannot be sent: {type(error).__name__}") from error
+        self.stop_at(status, said)
+        raise self.refusal(status, said, body)
 
-    async def _sent(self, client: Any, request: dict[str, Any]) -> tuple[int, Any, bytes]:
+    def refusal(self, status: int, said: Any, body: bytes) -> AgainError | UnansweredError:
+        """What a status and what came with it (``said``: the headers) mean for one question."""
+        limited = status == RATE_LIMITED
+        why = f"{'rate limited' if limited else 'status'} {status}: {shown(body.decode('utf-8', 'replace'))}"
+        if status < 500 and status not in AGAIN:
+            return UnansweredError(why)
+        wait = asked_to_wait(said.get("retry-after"), None)
+        return AgainError(why, crowded=status in CROWDED, limited=limited, wait=wait)
+
+    async def _sent(self, client: Any, request: Mapping[str, Any]) -> tuple[int, Any, bytes]:
         """Status, headers and body of one request; the body is read as a stream and given up past BODY."""
-        address = f"{urldefrag(self.url).url.rstrip('/')}/chat/completions"
         async with (
             asyncio.timeout(self.timeout),
-            client.stream("POST", address, json=request, headers={"Accept-Encoding": "identity"}) as response,
+            client.stream("POST", self.address("chat/completions"), json=request, headers=headers()) as response,
         ):
             received = bytearray()
             async for part in response.aiter_raw():
@@ -124,12 +150,12 @@ class Exchange:
                 if len(received) > BODY:
                     raise UnreadableError(f"a reply of more than {BODY} bytes")
             encoding = response.headers.get("content-encoding", "identity")
-            return response.status_code, response.headers, _unpacked(bytes(received), encoding)
+            return response.status_code, response.headers, unpacked(bytes(received), encoding)
 
-    def _stop_at(self, status: int, headers: Any) -> None:
+    def stop_at(self, status: int, said: Any) -> None:
         """Raises ModelError for a status that every other question would get too."""
         if status < 400:
-            to = headers.get("location", "")
+            to = said.get("location", "")
             raise ModelError(
                 f"{self.where} redirects to {_redirected(self.url, to)} (status {status}), which is not followed: "
                 "if that is the server you mean, name its address up to /v1 in models.servers"
@@ -144,30 +170,29 @@ class Exchange:
                 f"{self.where} refused with status {status}: the key in the environment variable {API_KEY} {given}"
             )
 
-    def _count(self, limited: bool) -> None:
-        self._limited = self._limited + 1 if limited else 0
-        if self._limited >= LIMITED_IN_A_ROW:
-            raise ModelError(
-                f"{self.where} is rate limited: {self._limited} questions in a row were given up after {ATTEMPTS} "
-                "attempts each; run it again later, or ask less at once. What was stored is kept"
-            )
-
-    def _content(self, body: bytes, max_tokens: int) -> str:
+    def content(self, body: bytes, max_tokens: int) -> Answer:
         """The text of a chat completion. Raises UnreadableError, CutOffError, ModelError (another model's)."""
         try:
-            reply = json.loads(masked(body.decode()))
+            return self.answer_in(json.loads(masked(body.decode())), max_tokens)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError(f"a body that is no chat completion ({type(error).__name__})") from error
+
+    def answer_in(self, reply: Any, max_tokens: int) -> Answer:
+        """The same of its JSON, in which the key was masked."""
+        try:
             choice = reply["choices"][0]
             content = _joined(choice["message"]["content"])
             content.encode()  # a lone surrogate is no text
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            ended, said, usage = choice.get("finish_reason"), reply.get("model"), counted(reply.get("usage"))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise UnreadableError(f"a body that is no chat completion ({type(error).__name__})") from error
         content = masked(content)
-        self._is_asked_model(reply.get("model"))
+        self._is_asked_model(said)
         if len(content) > max_tokens * LONGEST_TOKEN:
             raise UnreadableError(f"an answer of {len(content)} characters, more than {max_tokens} tokens can hold")
-        if choice.get("finish_reason") == "length":
-            raise CutOffError(content)
-        return content
+        if ended == "length":
+            raise CutOffError(content, usage)
+        return Answer(content, usage)
 
     def _is_asked_model(self, said: object) -> None:
         if isinstance(said, str) and said and said != self.answers_as:
@@ -176,6 +201,12 @@ class Exchange:
                 f"{self.where} was asked for {self.answers_as!r} and answers as {named!r}: ask for that model, or "
                 f"allow it by naming it after a # in models.servers ({self.where}#{named})"
             )
+
+
+def headers() -> dict[str, str]:
+    """What every request says: who asks, by the key that the environment has now, and that nothing be packed."""
+    key = os.environ.get(API_KEY, "")
+    return {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
 
 def masked(text: str) -> str:
@@ -189,13 +220,13 @@ def shown(text: str) -> str:
     return " ".join(visible(masked(text)).split())[:SHOWN]
 
 
-def asked_to_wait(header: str | None, otherwise: float) -> float:
+def asked_to_wait(header: str | None, otherwise: Wait) -> float | Wait:
     """Seconds of a Retry-After header, at least a hundredth of a second and at most LONGEST_WAIT.
 
     Its date form and nonsense count as absent.
     """
     try:
-        seconds = float(header or otherwise)
+        seconds = float(header or "nan")
     except ValueError:
         return otherwise
     return otherwise if math.isnan(seconds) or seconds <= 0 else min(max(seconds, 0.01), LONGEST_WAIT)
@@ -223,7 +254,7 @@ def _joined(content: Any) -> str:
     return content
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
+def unpacked(body: bytes, encoding: str) -> bytes:
     """The body as it was before it was packed, never more than BODY of it."""
     if encoding.strip().lower() in ("", "identity"):
         return body

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 import numpy as np
@@ -13,12 +15,16 @@ import pyarrow as pa
 from corpusmith.curate.markup import plain
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text import prompts
+from corpusmith.models.text.batch_api import BatchChat
+from corpusmith.models.text.batch_notes import notes_of
 from corpusmith.models.text.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
 from corpusmith.models.text.classify import LABELS
 from corpusmith.models.text.prompts import Conversation
+from corpusmith.models.text.usage import COLUMNS, Usage, usage_of
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 2  # of how answers are asked for and read: raise it when that changes
+USAGE: Final = 1  # of how what a row took is counted
 HOUSE_MODEL: Final = "house/language"
 LONGEST_TOKENS: Final = 64  # of a house comment
 CUT_OFF: Final = ""  # the text of a row whose answers were all cut off; a whole answer is never empty
@@ -38,7 +44,11 @@ class ChatMaker:
     malformed; without it such a row fails, alone: what its batch-mates got is kept for when the batch is split.
     cut_off: what a row is made whose answers all stop at their limit, each round's twice as long as the last one's; for
     makers of texts. Without it such an answer is read for what it says: a label may stand whole in it.
+    usage: whether what a row took (usage.COLUMNS) is made too, beside ``schema``.
     """
+
+    ahead = 2
+    """Batches that it may begin before the one is made that is asked for: a server's stragglers keep nobody waiting."""
 
     def __init__(
         self,
@@ -54,12 +64,19 @@ class ChatMaker:
         rounds: int = 3,
         otherwise: Row | None = None,
         cut_off: Row | None = None,
+        usage: bool = False,
     ) -> None:
-        self.name, self.chat, self.inputs, self.schema = name, chat, inputs, schema
+        self.name, self.chat, self.inputs, self.usage = name, chat, inputs, usage
+        self.schema = pa.schema([*schema, *COLUMNS]) if usage else schema
         self.ask, self.read, self.otherwise, self.cut_off = ask, read, otherwise, cut_off
         self.answer_schema, self.max_tokens, self.rounds = answer_schema, max_tokens, rounds
         self.batch_rows = chat.batch_rows
         self._kept: dict[str, Row | UnansweredError] = {}
+        self._begun: dict[tuple[str, ...], Future[list[Any]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: it begins by itself."""
+        return {**self.__dict__, "_kept": {}, "_begun": {}}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -75,11 +92,31 @@ class ChatMaker:
     def _settings(self) -> dict[str, Any]:
         blank = {name: [f"<{name}>"] if name == "examples" else f"<{name}>" for name in self.inputs}
         limits = {"max_tokens": self.max_tokens, "rounds": self.rounds, "version": VERSION}
-        return {"prompt": self.ask(blank), **limits, **self.chat.settings}
+        counts = {"usage": USAGE} if self.usage else {}
+        return {"prompt": self.ask(blank), **limits, **counts, **self.chat.settings}
+
+    def at_home(self, home: Path) -> None:
+        """Where its chat is to note what it must find again after a crash: batches that were paid for."""
+        if isinstance(self.chat, BatchChat) and self.chat.notes is None:
+            self.chat.notes = notes_of(home)
+
+    def begin(self, rows: pa.RecordBatch) -> None:
+        """Start asking what ``make`` will be asked for soon, where the chat is a server's."""
+        start = getattr(self.chat, "start", None)
+        if start is None or not rows.num_rows:
+            return
+        try:
+            questions = self._questions(rows)
+        except Exception:  # a bad row's, which `make` will find
+            return
+        asked = list(questions)
+        if tuple(asked) not in self._begun:
+            answers = start(list(questions.values()), seeds(asked), self.max_tokens, self.answer_schema)
+            self._begun[tuple(asked)] = answers
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """One row of ``schema`` for each row; raises UnansweredError when a row has no answer that can be read."""
-        questions = {row["key"]: self.ask(row) for row in rows.to_pylist()}
+        questions = self._questions(rows)
         results = {key: self._kept.pop(key) for key in questions if key in self._kept}
         results |= self._asked({key: question for key, question in questions.items() if key not in results})
         failures = [result for result in results.values() if _failed(result)]
@@ -90,22 +127,40 @@ class ChatMaker:
         made = [results[key] for key in rows["key"].to_pylist()]
         return pa.RecordBatch.from_pylist(made, schema=self.schema)
 
+    def _questions(self, rows: pa.RecordBatch) -> dict[str, Conversation]:
+        return {row["key"]: self.ask(row) for row in rows.to_pylist()}
+
     def _asked(self, questions: Mapping[str, Conversation]) -> dict[str, Row | UnansweredError]:
         """What is read of each question's answer, by key; malformed ones are asked again, ``rounds`` times in all."""
         results: dict[str, Row | UnansweredError] = {}
+        took: dict[str, Usage] = {}
         waiting = list(questions)
         for number in range(self.rounds):
             if not waiting:
                 break
-            drawn = seeds(waiting) + np.uint64(number)
-            room = self.max_tokens << number if self.cut_off is not None else self.max_tokens
-            answers = self.chat.answer([questions[key] for key in waiting], drawn, room, self.answer_schema)
-            answered = dict(zip(waiting, answers, strict=True))
+            answered = dict(zip(waiting, self._answers(questions, waiting, number), strict=True))
             for key, answer in answered.items():
                 results[key] = self._result(answer, number)
+                took[key] = took.get(key, Usage()) + (usage_of(answer) or Usage())
             # only what was malformed or cut off: where the chat itself gave up, it has tried often enough
             waiting = [key for key in waiting if _failed(results[key]) and not _gave_up(answered[key])]
-        return results
+        return {key: self._counted(result, took[key]) for key, result in results.items()}
+
+    def _answers(
+        self, questions: Mapping[str, Conversation], asked: Sequence[str], number: int
+    ) -> Sequence[str | UnansweredError]:
+        """What the chat says to some of the questions in a round; the first may have been begun."""
+        if number == 0 and (begun := self._begun.pop(tuple(asked), None)):
+            return begun.result()
+        room = self.max_tokens << number if self.cut_off is not None else self.max_tokens
+        drawn = seeds(asked) + np.uint64(number)
+        return self.chat.answer([questions[key] for key in asked], drawn, room, self.answer_schema)
+
+    def _counted(self, result: Row | UnansweredError, took: Usage) -> Row | UnansweredError:
+        """A row with what it took, where that is made too."""
+        if not self.usage or isinstance(result, UnansweredError):
+            return result
+        return {**result, **took.columns(getattr(self.chat, "price", None))}
 
     def _result(self, answer: str | UnansweredError, number: int) -> Row | UnansweredError:
         if isinstance(answer, CutOffError):
@@ -159,6 +214,7 @@ class LlmGenerator(ChatMaker):
             _text,
             answer_schema=prompts.TEXT_ANSWER,
             cut_off={"text": CUT_OFF},
+            usage=True,
         )
 
 
@@ -175,6 +231,7 @@ class LlmRewriter(ChatMaker):
             _rewrite,
             answer_schema=prompts.TEXT_ANSWER,
             cut_off={"rewrite": CUT_OFF},
+            usage=True,
         )
 
 
@@ -196,6 +253,7 @@ class LlmClassifier(ChatMaker):
             max_tokens=32,
             rounds=rounds,
             otherwise=dict.fromkeys(LABELS.names),
+            usage=True,
         )
 
 

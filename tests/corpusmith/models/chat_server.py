@@ -22,18 +22,20 @@ Reply = tuple[int, bytes, dict[str, str]]
 class Server(ThreadingHTTPServer):
     """Speaks the OpenAI protocol; ``behave`` makes the reply to a question, given how often it was asked before.
 
-    trickle: seconds between two bytes of a reply; 0 sends it at once.
+    Where it raises Cut, the connection is cut instead. trickle: seconds between two bytes of a reply; 0 sends it at
+    once. connections: how many were opened.
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self, behave: Callable[[str, int], Reply], trickle: float = 0.0) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, behave: Callable[[str, int], Reply], trickle: float = 0.0, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.behave, self.trickle = behave, trickle
         self.lock = threading.Lock()
         self.asked: dict[str, int] = defaultdict(int)
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.under_way = self.most_under_way = 0
+        self.under_way = self.most_under_way = self.connections = 0
 
     @property
     def url(self) -> str:
@@ -43,8 +45,19 @@ class Server(ThreadingHTTPServer):
         """A client that gave up on a slow reply is no news."""
 
 
+class Cut(Exception):  # noqa: N818
+    """The server hangs up."""
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.connections += 1
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -58,6 +71,9 @@ class Handler(BaseHTTPRequestHandler):
             server.most_under_way = max(server.most_under_way, server.under_way)
         try:
             status, content, headers = server.behave(question, before)
+        except Cut:
+            self.close_connection = True
+            return
         finally:
             with server.lock:
                 server.under_way -= 1
@@ -82,8 +98,8 @@ def said(text: str) -> Reply:
 
 
 @contextmanager
-def served(behave: Callable[[str, int], Reply], trickle: float = 0.0) -> Iterator[Server]:
-    server = Server(behave, trickle)
+def served(behave: Callable[[str, int], Reply], trickle: float = 0.0, port: int = 0) -> Iterator[Server]:
+    server = Server(behave, trickle, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

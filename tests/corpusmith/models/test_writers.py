@@ -97,7 +97,7 @@ def test_the_generator_shows_examples_and_reads_json() -> None:
 def test_the_rewriter_makes_a_column_of_its_own_beside_its_source() -> None:
     maker = LlmRewriter(Scripted(lambda question, before: '{"text": "I am furious that the bus was late."}'))
     made = maker.make(batch(maker, text=["The bus was late."], target=["anger"]))
-    assert made.to_pylist() == [{"rewrite": "I am furious that the bus was late."}]
+    assert made.select(["rewrite"]).to_pylist() == [{"rewrite": "I am furious that the bus was late."}]
 
 
 def test_a_malformed_answer_is_asked_for_again_with_another_seed() -> None:
@@ -132,7 +132,7 @@ def test_an_unreadable_label_is_null_so_that_coverage_can_be_counted() -> None:
     }
     maker = LlmClassifier(Scripted(lambda question, before: answers[question[-1]]))
     made = maker.make(batch(maker, text=list(answers)))
-    assert made.schema == LABELS
+    assert made.select(LABELS.names).schema == LABELS
     assert made["emotion"].to_pylist() == ["anger", None, None, None]
     assert made["p_anger"].to_pylist() == [1.0, None, None, None]
     assert made["confidence"].null_count == 3

@@ -1,0 +1,220 @@
+"""A batch API over real HTTP: what is paid for once, what is collected, and what becomes of the rest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from batch_server import Batch, Ending, batched, chat, question, refusal
+from chat_server import asking, seeds
+
+from corpusmith.errors import ModelError
+from corpusmith.models.text import batch_api, batch_provider
+from corpusmith.models.text.chat import ServerChat, UnansweredError
+from corpusmith.models.text.usage import Price, usage_of
+from corpusmith.models.text.writers import LlmRewriter
+from corpusmith.work.ledger import Ledger
+from corpusmith.work.produce import produce
+
+
+def ask(talk: batch_api.BatchChat, *questions: str) -> list[str | UnansweredError]:
+    return list(talk.answer(asking(*questions), seeds(*range(len(questions))), 8, None))
+
+
+def test_many_questions_are_one_batch_and_are_answered_in_order(tmp_path: Path) -> None:
+    with batched(lambda batch: Ending() if batch.looks > 2 else None) as server:
+        asked = [str(number) for number in range(200)]
+        answers = ask(chat(server, tmp_path), *asked)
+        assert answers == [f"answer {number}" for number in asked]
+        assert len(server.batches) == 1
+    took = usage_of(answers[0])
+    assert took is not None
+    assert (took.prompt, took.cached, took.completion) == (10, 2, 4)
+
+
+def test_what_is_too_much_for_one_batch_goes_into_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_api, "MOST_REQUESTS", 4)
+    with batched() as server:
+        assert ask(chat(server, tmp_path), *"abcdefghij") == [f"answer {one}" for one in "abcdefghij"]
+        assert [len(batch.requests) for batch in server.batches.values()] == [4, 4, 2]
+    monkeypatch.setattr(batch_api, "MOST_BYTES", 500)
+    with batched() as server:
+        ask(chat(server, tmp_path), *"abcdefghij")
+        assert all(len(server.files[batch.file]) <= 500 for batch in server.batches.values())
+        assert len(server.batches) > 3
+
+
+def test_a_batch_is_found_again_by_the_next_build_and_paid_once(tmp_path: Path) -> None:
+    with batched() as server:
+        assert ask(chat(server, tmp_path), "a", "b") == ["answer a", "answer b"]
+        assert ask(chat(server, tmp_path), "a", "b") == ["answer a", "answer b"]
+        assert len(server.batches) == 1
+        # one more row in the plan: only that is asked
+        assert ask(chat(server, tmp_path), "a", "b", "c") == ["answer a", "answer b", "answer c"]
+        assert [len(batch.requests) for batch in server.batches.values()] == [2, 1]
+
+
+BUILD = """
+import sys
+from pathlib import Path
+import polars as pl
+from corpusmith.models.text.batch_api import BatchChat
+from corpusmith.models.text.writers import LlmRewriter
+from corpusmith.work.ledger import Ledger
+from corpusmith.work.produce import produce
+url, home = sys.argv[1], Path(sys.argv[2])
+plan = pl.LazyFrame({"text": [f"text {n}" for n in range(20)], "target": ["joy"] * 20})
+chat = BatchChat("a-model", url, notes=home / "batches", first_wait=0.02)
+class Rewriter(LlmRewriter):
+    def __init__(self, chat):
+        super().__init__(chat)
+        self.read = lambda answer: {"rewrite": answer}
+print(produce(plan, Rewriter(chat), Ledger(home / "ledger")).collect().height)
+"""
+
+
+def test_a_build_that_was_killed_while_it_waited_finds_its_batch(tmp_path: Path) -> None:
+    ended: list[bool] = []
+    with batched(lambda batch: Ending() if ended else None) as server:
+        command = [sys.executable, "-c", BUILD, server.url, str(tmp_path)]
+        with subprocess.Popen(command) as build:
+            while not any(batch.looks for batch in server.batches.values()):
+                assert build.poll() is None
+                time.sleep(0.02)
+            build.kill()
+        ended.append(True)
+        again = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert again.stdout.strip() == "20"
+        assert len(server.batches) == 1
+
+
+def test_a_build_that_was_killed_before_it_knew_the_name_of_its_batch_finds_it(tmp_path: Path) -> None:
+    with batched() as server:
+        talk = chat(server, tmp_path)
+        for other in range(5):
+            ask(talk, f"other {other}")
+        ask(talk, "a", "b")
+        for path in tmp_path.glob("*.json"):
+            path.write_text(json.dumps({**json.loads(path.read_text()), "batch": None}))
+        assert ask(chat(server, tmp_path), "a", "b") == ["answer a", "answer b"]
+        assert len(server.batches) == 6
+
+
+def test_a_batch_that_was_made_although_its_reply_was_lost_is_not_made_twice(tmp_path: Path) -> None:
+    with batched() as server:
+        server.faults.append(("after /v1/batches", 500))
+        assert ask(chat(server, tmp_path), "a") == ["answer a"]
+        assert len(server.batches) == 1
+
+
+def test_what_the_error_file_refuses_fails_alone_and_is_not_asked_again(tmp_path: Path) -> None:
+    def ending(batch: Batch) -> Ending:
+        return Ending(
+            answered=lambda one: question(one) != "bad",
+            refused=lambda one: refusal(one, 400) if question(one) == "bad" else None,
+        )
+
+    with batched(ending) as server:
+        answers = ask(chat(server, tmp_path), "a", "bad", "b")
+        assert (answers[0], answers[2]) == ("answer a", "answer b")
+        assert isinstance(answers[1], UnansweredError)
+        assert "refused bad" in str(answers[1])
+        assert len(server.batches) == 1
+        ask(chat(server, tmp_path), "a", "bad", "b")  # a later build tries that one again
+        assert [len(batch.requests) for batch in server.batches.values()] == [3, 1]
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled", "failed"])
+def test_of_a_batch_that_ends_early_the_answers_are_kept_and_the_rest_is_asked_again(
+    status: str, tmp_path: Path
+) -> None:
+    def ending(batch: Batch) -> Ending:
+        first = len(batch.requests) == 6
+        return Ending(status, answered=lambda one: question(one) in "abc") if first else Ending()
+
+    with batched(ending) as server:
+        assert ask(chat(server, tmp_path), *"abcdef") == [f"answer {one}" for one in "abcdef"]
+        assert [len(batch.requests) for batch in server.batches.values()] == [6, 3]
+
+
+def test_questions_that_no_batch_answers_fail_after_a_few_with_what_was_said(tmp_path: Path) -> None:
+    with batched(lambda batch: Ending("failed", lambda one: False, errors=["enqueued token limit"])) as server:
+        answers = ask(chat(server, tmp_path), "a", "b")
+        assert all(isinstance(answer, UnansweredError) for answer in answers)
+        assert "failed: enqueued token limit" in str(answers[0])
+        assert len(server.batches) == batch_api.SUBMISSIONS
+
+
+def test_a_batch_that_the_server_lost_is_submitted_again(tmp_path: Path) -> None:
+    with batched() as server:
+        ask(chat(server, tmp_path), "a")
+        server.forgotten |= set(server.batches)
+        assert ask(chat(server, tmp_path), "a") == ["answer a"]
+        assert len(server.batches) == 2
+        assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_faults_on_the_way_are_waited_out(tmp_path: Path) -> None:
+    with batched(lambda batch: Ending() if batch.looks > 1 else None) as server:
+        server.faults += [("/v1/files", 503), ("/v1/batches", 429), *[("/v1/batches/", 429)] * 6, ("/v1/files/", 502)]
+        assert ask(chat(server, tmp_path), "a", "b") == ["answer a", "answer b"]
+        assert len(server.batches) == 1
+        assert not server.faults
+
+
+def test_a_provider_that_stays_silent_ends_the_step_and_the_batch_is_there_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_provider, "SILENT", 4)
+    with batched() as server:
+        server.faults += [("/v1/batches/", 503)] * 4
+        with pytest.raises(ModelError, match="run the same command again later"):
+            ask(chat(server, tmp_path), "a")
+        assert ask(chat(server, tmp_path), "a") == ["answer a"]
+        assert len(server.batches) == 1
+
+
+def test_a_server_without_a_batch_api_is_named(tmp_path: Path) -> None:
+    with batched() as server:
+        server.faults.append(("/v1/files", 404))
+        with pytest.raises(ModelError, match=r"no batch API .*batch\+"):
+            ask(chat(server, tmp_path), "a")
+
+
+def test_the_key_is_in_no_note_log_or_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    caplog.set_level(logging.DEBUG)
+
+    def ending(batch: Batch) -> Ending:
+        return Ending(refused=lambda one: refusal(one, 400), answered=lambda one: False, errors=["sk-very-secret"])
+
+    with batched(ending) as server:
+        talk = chat(server, tmp_path)
+        answers = ask(talk, "bad sk-very-secret")
+        assert server.keys == {"Bearer sk-very-secret"}
+    notes = "".join(path.read_text() for path in tmp_path.glob("*"))
+    assert "very-secret" not in f"{answers} {talk!r} {notes} {caplog.text}"
+
+
+def test_rows_of_a_batch_and_of_a_server_are_the_same_rows(tmp_path: Path) -> None:
+    price = Price(input=1.0, output=2.0)
+    maker = LlmRewriter(batch_api.BatchChat("a-model", "http://127.0.0.1:9/v1", price=price))
+    assert maker.fingerprint == LlmRewriter(ServerChat("a-model", "http://127.0.0.1:8/v1")).fingerprint
+
+
+def test_what_a_row_took_and_cost_is_in_the_ledger(tmp_path: Path) -> None:
+    with batched() as server:
+        talk = chat(server, tmp_path / "notes", price=Price(input=1.0, output=3.0, cached=0.5))
+        maker = LlmRewriter(talk)
+        maker.read = lambda answer: {"rewrite": answer}
+        made = produce(pl.LazyFrame({"text": ["a"], "target": ["joy"]}), maker, Ledger(tmp_path / "ledger")).collect()
+    assert made.select("prompt_tokens", "cached_tokens", "completion_tokens").row(0) == (10, 2, 4)
+    assert made["cost"].item() == pytest.approx((8 * 1.0 + 2 * 0.5 + 4 * 3.0) / 1e6)
