@@ -13,26 +13,33 @@ import argparse
 import sys
 from importlib import import_module
 
-from benchmarks.tables import CHECKOUT, machine, reset_device_peak, show, written
+from benchmarks.tables import CHECKOUT, machine, reset_peak, show, written
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 # its arguments for the figures of the page, and for a quick look
 NAMES = {
     "produce": ("--runs 3", "--rows 20000 --runs 1"),
+    "ray_executor": ("", "--seconds 1 --batches 4 --runs 1"),
+    "ledger": ("", "--keys 20000 --objects 30"),
     "ingest": ("--rows 100000", "--rows 5000 --runs 1"),
     "curation": ("--rows 100000 1000000", "--rows 2000 --runs 1"),
     "duplicates": ("--runs 3", "--documents 2000 --comments 5000 --runs 1"),
     "drawings": ("--runs 3", "--rows 200 --runs 1"),
     "generation": ("--images 128 --runs 3", "--images 8 --runs 1"),
-    "image_curation": ("--runs 1 --earlier 1000000", "--images 100 --hashes 5000 --earlier 5000 --runs 1"),
+    "image_curation": (
+        "--images 4000 --runs 1 --earlier 1000000 30000000",
+        "--images 100 --hashes 5000 --earlier 5000 --runs 1",
+    ),
     "classify": ("", "--rows 2000 --runs 1"),
     "hidden_states": ("", "--rows 100 --loop-rows 20 --runs 1"),
+    "writing": ("", "--rows 16 --tokens 8 --runs 1"),
     "edits": ("--images 128 --runs 7", "--images 8 --runs 1"),
     "coco": ("", "--instances 2000 --masks 100"),
     "segmentation": ("", "--images 20 --loop-images 5 --runs 1"),
     "segmenters": ("", "--images 64 --epochs 1 --runs 1"),
     "training": ("", "--images 200 --runs 1"),
     "reading": ("", "--images 400 --runs 1"),
+    "served": ("", "--rows 64 --runs 1"),
     "sharing": ("", "--megabytes 20 --runs 1"),
     "uploading": ("", "--megabytes 40 --comments 40000"),
 }
@@ -64,7 +71,7 @@ def main() -> None:
     print(where, end="\n\n")
     for name in NAMES if "all" in asked.names else dict.fromkeys(asked.names):
         module = import_module(f"benchmarks.{name}")
-        reset_device_peak()
+        reset_peak()
         try:
             for table in module.measure(module.parser().parse_args(arguments(name, asked.small, asked.peers_python))):
                 show(table)

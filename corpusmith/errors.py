@@ -37,6 +37,10 @@ class TooManyFailures(CorpusmithError):  # noqa: N818
     """More rows of a step failed than the configured bound allows."""
 
 
+class ClusterError(CorpusmithError):
+    """Actors of a cluster died, ran out of memory or have other code: says which, why, and what would help."""
+
+
 class BalanceError(CorpusmithError):
     """An emotion cannot be filled: says which, how many are missing and what would help."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
@@ -27,6 +28,23 @@ def distinct(values: list[Listed]) -> list[Listed]:
     if repeated := sorted({str(value) for value in values if values.count(value) > 1}):
         raise ValueError(f"{', '.join(repeated)} is named more than once")
     return values
+
+
+def ledger_place(value: str) -> str:
+    """Where a ledger may lie. Raises ValueError for an address that is no bucket."""
+    if not re.fullmatch(r"s3://[^/\s]+(/\S+)?|(?![a-z][a-z0-9+.-]+:/)\S.*", value):
+        raise ValueError("expected s3://bucket/prefix or the path of a folder")
+    return value
+
+
+def check_home(home: Path) -> Path:
+    """The home. Raises SettingsError for an address: more lies there than the ledger."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(home)):
+        raise SettingsError(
+            f"the home {home} is an address; expected a folder, in which settings, tables, releases and runs lie. What "
+            "was made can lie on an object store: set work.ledger (--set work.ledger=s3://bucket/prefix)"
+        )
+    return home
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -56,10 +74,37 @@ class Table(BaseModel):
                 yield from ((name, *rest) for rest in field.annotation.marked(mark))
 
 
+class Actors(Table):
+    """How many actors of a cluster make at once, and what each of them reserves there."""
+
+    concurrency: Count = 1
+    num_cpus: Annotated[float, Field(ge=0)] = 1
+    num_gpus: Annotated[float, Field(ge=0)] = 0
+
+
+class Ray(Table):
+    """The Ray cluster that makes.
+
+    address: ``auto``, ``host:port`` or ``ray://host:port``; null: RAY_ADDRESS, else a cluster of this process's own.
+    makers: by the name of a maker, or of its kind; what is not said there is as under ``default``.
+    """
+
+    address: str | None
+    makers: dict[str, Actors]
+
+    def actors(self, *names: str) -> Actors:
+        """The actors of a maker: as the first of its names says that is an entry, laid over the default."""
+        named = next((self.makers[name] for name in names if name in self.makers), Actors())
+        return self.makers.get("default", Actors()).model_copy(update=named.model_dump(exclude_unset=True))
+
+
 class Work(Table):
     """The engine's."""
 
     max_failure_rate: Share
+    ledger: Here[Annotated[str, AfterValidator(ledger_place)] | None] = None
+    executor: Here[Literal["local", "ray"]]
+    ray: Here[Ray]
     corpora: Here[list[str]]
     publish: Here[str | None]
     allow_unknown_code: Here[bool]
@@ -186,7 +231,7 @@ def default_path() -> Path:
 def default_home() -> Path:
     """CORPUSMITH_HOME, else the checkout one stands in, else the folder one stands in."""
     if "CORPUSMITH_HOME" in os.environ:
-        return Path(os.environ["CORPUSMITH_HOME"]).expanduser().resolve()
+        return check_home(Path(os.environ["CORPUSMITH_HOME"])).expanduser().resolve()
     folder = default_path().parent
     return folder if (folder / "dvc.yaml").is_file() else Path.cwd()
 
@@ -261,6 +306,6 @@ def _near(problem: ErrorDetails, where: Sequence[str], model: type[BaseModel]) -
 
     table: Any = model
     for part in where[:-1]:
-        table = table.model_fields[part].annotation
+        table = table.model_fields[part].annotation if hasattr(table, "model_fields") else get_args(table)[-1]
     close = difflib.get_close_matches(where[-1], list(table.model_fields), n=1)
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(table.model_fields)}"

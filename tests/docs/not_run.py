@@ -25,6 +25,8 @@ NOT_RUN: dict[str, str] = {
     r"corpusmith verify data/portraits --reg": "loads generators; tests/dagster_project/test_portraits.py runs it",
     r"corpusmith build imagenet --set imagenet\.classes": "a build of many minutes with house models",
     r"\.venv/bin/pre-commit install$": "changes the hooks of the checkout; its configuration is validated",
+    r"corpusmith build \w+ --set work\.executor=ray": "minutes; tests/corpusmith/work/test_ray_executor.py builds one",
+    r"ray job submit ": "needs a cluster with ray[default]; it was run by hand",
     r"corpusmith --install-completion$": "writes into the home of whoever runs the tests",
 }
 """Regular expressions that a command begins with."""
