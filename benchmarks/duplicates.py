@@ -20,20 +20,36 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse.csgraph  # noqa: F401  starting up is not part of the work, here as for the peers
 
-from benchmarks.tables import Measured, show
+from benchmarks.tables import Measured, Value, show
+from corpusmith.curate import duplicates
+from corpusmith.curate.markup import normalise
+from corpusmith.curate.privacy import scrub
 
 PEERS_SCRIPT = Path(__file__).with_name("duplicates_peers.py")
 PEERS = ("daft", "rensa", "datatrove, whitespace tokens", "datatrove", "data-juicer")
 OURS = "corpusmith"
+COMMENTS = [100_000, 1_000_000, 10_000_000]
+COMMENTS_AT_ONCE = 500_000
+ONCE_FROM = 10_000_000
+TEXTS_AT_ONCE = 10_000
 WORDS = 3  # of a shingle, for every system
+COMPRESSION: Final = "snappy"  # daft's own choice: a faster or slower codec is not what is compared
+NEAR = ("near-duplicates", "of these: shingles", "of these: prefixes")
+STAGES = ("read", "normalise", "exact duplicates", *NEAR, "personal data", "write")
 PERSONAL = ("mail me at {}.{}@example.com", "see https://www.example.org/{}/{}", "as u/{}_{} said", "call 555-010-{}{}")
 
 
@@ -72,17 +88,30 @@ def documents(folder: Path, rows: int) -> Documents:
 
 
 def comments(folder: Path, rows: int) -> Path:
-    """``rows`` comments of 3 to 40 words, as a table of key and text; a tenth are copies with one more word."""
+    """``rows`` comments of 3 to 40 words, as a table of key and text; the last tenth are the first with a word more."""
     rng = np.random.default_rng(1)
     vocabulary, often = language(rng)
-    lengths = rng.integers(3, 41, rows - rows // 10)
-    words = rng.choice(vocabulary, int(lengths.sum()), p=often)
-    ends = lengths.cumsum()
-    texts = [" ".join(words[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
-    texts += [f"{text} {word}" for text, word in zip(texts[: rows // 10], words, strict=False)]
-    keys = [f"{number * 0x9E3779B97F4A7C15 % 2**64:032x}" for number in range(rows)]
+    shares = (np.arange(1 << 20) + 0.5) / (1 << 20)
+    spoken = pa.array(vocabulary[np.searchsorted(often.cumsum(), shares)])  # each word as often as it occurs
     path = folder / f"comments-{rows}.parquet"
-    pl.DataFrame({"key": keys, "text": texts}).write_parquet(path, row_group_size=20_000)
+    with pq.ParquetWriter(path, pa.schema({"key": pa.string(), "text": pa.string()})) as file:
+        said: list[pa.Array] = []
+        for start in range(0, rows, COMMENTS_AT_ONCE):
+            stop = min(start + COMMENTS_AT_ONCE, rows)
+            originals = max(min(stop, rows - rows // 10) - start, 0)
+            lengths = rng.integers(3, 41, originals)
+            words = spoken.take(pa.array(rng.integers(len(spoken), size=int(lengths.sum()))))
+            ends = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
+            texts = pc.binary_join(pa.ListArray.from_arrays(ends, words), " ")
+            if start < rows // 10:
+                said.append(texts)
+            if copies := stop - start - originals:
+                first = max(start - (rows - rows // 10), 0)
+                again = pa.chunked_array(said).slice(first, copies).combine_chunks()
+                more = spoken.take(pa.array(rng.integers(len(spoken), size=copies)))
+                texts = pa.concat_arrays([texts, pc.binary_join_element_wise(again, more, " ")])
+            keys = [f"{number * 0x9E3779B97F4A7C15 % 2**64:032x}" for number in range(start, stop)]
+            file.write_table(pa.table({"key": keys, "text": texts}), row_group_size=20_000)
     return path
 
 
@@ -109,26 +138,53 @@ def jaccard(left: str, right: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def ours(source: Path, target: Path) -> None:
-    from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
-    from corpusmith.curate.markup import normalise
-    from corpusmith.curate.privacy import scrub
+class Stages(dict[str, tuple[float, float]]):
+    """The seconds that each stage took, and its seconds of processor time."""
 
-    texts = pl.read_parquet(source).select(pl.col("id").cast(pl.String).alias("key"), "text")
-    texts = texts.with_columns(in_threads(normalise, texts["text"]))
-    exact = exact_duplicates(texts.lazy())
-    texts = texts.join(exact, on="key", how="anti", maintain_order="left")
-    near = near_duplicates(texts.lazy(), words=WORDS)
-    copies = near.filter(pl.col("duplicate_of").is_not_null())
-    kept = texts.join(copies, on="key", how="anti", maintain_order="left")
-    kept = kept.with_columns(in_threads(scrub, kept["text"]))
-    kept.select(pl.col("key").cast(pl.Int64).alias("id"), "text").write_parquet(target)
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began, busy = time.perf_counter(), time.process_time()
+        yield
+        self[name] = time.perf_counter() - began, time.process_time() - busy
+
+    def timed(self, name: str, work: Callable[..., object]) -> Callable[..., object]:
+        """``work`` as a stage of its own."""
+
+        def timed(*arguments: object) -> object:
+            with self(name):
+                return work(*arguments)
+
+        return timed
+
+
+def ours(source: Path, target: Path) -> Stages:
+    stages = Stages()
+    with stages("read"):
+        texts = pl.read_parquet(source).select(pl.col("id").cast(pl.String).alias("key"), "text")
+    with stages("normalise"):
+        texts = texts.with_columns(in_threads(normalise, texts["text"]))
+    with stages("exact duplicates"):
+        exact = duplicates.exact_duplicates(texts.lazy())
+        texts = texts.join(exact, on="key", how="anti", maintain_order="left")
+    duplicates.gather = stages.timed(NEAR[1], duplicates.gather)  # type: ignore[assignment]
+    duplicates.shared = stages.timed(NEAR[2], duplicates.shared)  # type: ignore[assignment]
+    with stages(NEAR[0]):
+        near = duplicates.near_duplicates(texts.lazy(), words=WORDS)
+        copies = near.filter(pl.col("duplicate_of").is_not_null())
+        kept = texts.join(copies, on="key", how="anti", maintain_order="left")
+    with stages("personal data"):
+        kept = kept.with_columns(in_threads(scrub, kept["text"]))
+    with stages("write"):
+        kept = kept.select(pl.col("key").cast(pl.Int64).alias("id"), "text")
+        kept.write_parquet(target, compression=COMPRESSION)
+    return stages
 
 
 def in_threads(step: Callable[[pl.Series], pl.Series], texts: pl.Series) -> pl.Series:
     """What ``step`` makes of the texts, in batches, as the pipeline does."""
+    starts = range(0, len(texts), TEXTS_AT_ONCE)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        return pl.concat(list(pool.map(step, (texts[start : start + 4096] for start in range(0, len(texts), 4096)))))
+        return pl.concat(list(pool.map(step, (texts[start : start + TEXTS_AT_ONCE] for start in starts))))
 
 
 def found(documents: Documents, kept: np.ndarray) -> tuple[float, float]:
@@ -142,13 +198,19 @@ def found(documents: Documents, kept: np.ndarray) -> tuple[float, float]:
 def run(command: list[str], target: Path) -> tuple[float, float]:
     """The seconds that a system reports, and the most memory (MB) that its processes held together."""
     shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+    report, megabytes = reported(command)
+    return report["seconds"], megabytes
+
+
+def reported(command: list[str]) -> tuple[dict[str, Any], float]:
+    """What a system says of itself in its last line, and the most memory (MB) that its processes held together."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = Peak(process.pid)
     out, errors = process.communicate()
     peak.stop()
     if process.returncode:
         raise RuntimeError(f"{command} failed:\n{errors[-3000:]}")
-    return json.loads(out.splitlines()[-1])["seconds"], peak.megabytes
+    return json.loads(out.splitlines()[-1]), peak.megabytes
 
 
 class Peak(threading.Thread):
@@ -187,14 +249,17 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers-python", help="the interpreter of the peers' virtual environment")
     parser.add_argument("--only", nargs="*", choices=PEERS, default=PEERS)
-    parser.add_argument("--comments", type=int, nargs="*", default=[100_000, 1_000_000], help="for the memory table")
+    parser.add_argument("--comments", type=int, nargs="*", default=COMMENTS, help="for the memory table")
     parser.add_argument("--once", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--near", nargs=2, type=Path, help=argparse.SUPPRESS)
     return parser
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Measured]:
-    yield against_peers(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        made = documents(Path(name), arguments.documents)
+        yield against_peers(arguments, made)
+        yield by_stage(arguments, made)
     if arguments.comments:
         yield memory(arguments)
 
@@ -210,18 +275,16 @@ def main() -> None:
             show(table)
 
 
-def against_peers(arguments: argparse.Namespace) -> Measured:
+def against_peers(arguments: argparse.Namespace, made: Documents) -> Measured:
     systems = {OURS: [sys.executable, "-m", "benchmarks.duplicates", "--once"]}
     if arguments.peers_python:
         systems |= {peer: [arguments.peers_python, str(PEERS_SCRIPT), peer] for peer in arguments.only}
     measured: dict[str, list[tuple[float, ...]]] = {system: [] for system in systems}
-    with tempfile.TemporaryDirectory() as name:
-        made = documents(Path(name), arguments.documents)
-        for _ in range(arguments.runs):  # in turn, so that a busy machine hits all alike
-            for system, command in systems.items():
-                target = Path(name) / "kept"
-                seconds, megabytes = run([*command, str(made.path), str(target)], target)
-                measured[system].append((seconds, megabytes, *found(made, kept_ids(target))))
+    target = made.path.with_name("kept")
+    for _ in range(arguments.runs):  # in turn, so that a busy machine hits all alike
+        for system, command in systems.items():
+            seconds, megabytes = run([*command, str(made.path), str(target)], target)
+            measured[system].append((seconds, megabytes, *found(made, kept_ids(target))))
     best = statistics.median(runs[0] for runs in measured[OURS])
     rows = []
     for system, runs in measured.items():
@@ -239,6 +302,19 @@ def against_peers(arguments: argparse.Namespace) -> Measured:
     )
 
 
+def by_stage(arguments: argparse.Namespace, made: Documents) -> Measured:
+    """Where the time of ours goes."""
+    command = [sys.executable, "-m", "benchmarks.duplicates", "--once", str(made.path), str(made.path.with_name("own"))]
+    runs = [reported(command)[0] for _ in range(arguments.runs)]
+    total = statistics.median(report["seconds"] for report in runs)
+    rows: list[tuple[Value, ...]] = []
+    for stage in STAGES:
+        seconds, busy = (statistics.median(report["stages"][stage][place] for report in runs) for place in (0, 1))
+        rows.append((stage, seconds, busy, f"{seconds / total:.0%}"))
+    said = f"The same {made.rows:,} documents through ours, medians of {arguments.runs}"
+    return Measured("duplicates_stages", said, ("stage", "seconds", "processor s", "share"), rows)
+
+
 def memory(arguments: argparse.Namespace) -> Measured:
     """Near-duplicates alone, of short comments read from a file: what ten times the rows cost."""
     table = []
@@ -246,24 +322,23 @@ def memory(arguments: argparse.Namespace) -> Measured:
         with tempfile.TemporaryDirectory() as name:
             source, target = comments(Path(name), rows), Path(name) / "near"
             command = [sys.executable, "-m", "benchmarks.duplicates", "--near", str(source), str(target)]
-            runs = [run(command, target) for _ in range(arguments.runs)]
+            runs = [run(command, target) for _ in range(1 if rows >= ONCE_FROM else arguments.runs)]
             copies = pl.scan_parquet(target).select(pl.col("duplicate_of").count()).collect().item()
         seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
         table.append((f"{rows:,}", seconds, copies, megabytes))
-    said = f"Near-duplicates of short comments alone, medians of {arguments.runs}"
+    said = f"Near-duplicates of short comments alone, medians of {arguments.runs} (one run from {ONCE_FROM:,} on)"
     return Measured("near_duplicates", said, ("comments", "seconds", "found", "peak MB"), table)
 
 
-def near_alone(source: Path, target: Path) -> None:
-    from corpusmith.curate.duplicates import near_duplicates
+def near_alone(source: Path, target: Path) -> Stages:
+    duplicates.near_duplicates(pl.scan_parquet(source), words=WORDS).write_parquet(target)
+    return Stages()
 
-    near_duplicates(pl.scan_parquet(source), words=WORDS).write_parquet(target)
 
-
-def once(work: Callable[[Path, Path], None], source: Path, target: Path) -> None:
+def once(work: Callable[[Path, Path], Stages], source: Path, target: Path) -> None:
     began = time.perf_counter()
-    work(source, target)
-    print(json.dumps({"seconds": time.perf_counter() - began}))
+    stages = work(source, target)
+    print(json.dumps({"seconds": time.perf_counter() - began, "stages": stages}))
 
 
 if __name__ == "__main__":

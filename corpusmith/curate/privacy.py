@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from corpusmith.curate.rows import changed_where, where_regex
+from corpusmith.curate.rows import changed_where, non_ascii, where_regex
 
 KINDS: Final = ("USER", "EMAIL", "PHONE", "IP", "CARD", "URL")
 PASSES: Final = 8
@@ -122,14 +122,19 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
     )
     texts = where_regex(texts, ["u/", "U/", "/user/"], [(MENTION, "${1}[USER]")])
     texts = where_regex(texts, "@", [(HANDLE, "${1}[USER]")])
-    return changed_where(texts, texts.str.contains(NUMBERS), _each(_without_numbers))
+    digits = texts.str.contains("[0-9]") | non_ascii(texts)
+    return changed_where(texts, digits, _without_numbers)
+
+
+def _without_numbers(texts: pl.Series) -> pl.Series:
+    return changed_where(texts, texts.str.contains(NUMBERS), _each(_numberless))
 
 
 def _each(change: Callable[[str], str]) -> Callable[[pl.Series], pl.Series]:
     return lambda texts: pl.Series(texts.name, [change(text) for text in texts.to_list()], dtype=pl.String)
 
 
-def _without_numbers(text: str) -> str:
+def _numberless(text: str) -> str:
     text = IPV6.sub(lambda found: "[IP]" if _is_ipv6(found[0]) else found[0], text)
     text = IPV4.sub(lambda found: "[IP]" if _is_ipv4(found) else found[0], text)
     text = CARD.sub(lambda found: "[CARD]" if _is_card(found[0]) else found[0], text)

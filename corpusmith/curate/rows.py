@@ -8,14 +8,12 @@ import polars as pl
 
 def changed_where(texts: pl.Series, mask: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """The texts, with ``change`` applied to those where ``mask`` is true; nulls in the mask are false."""
-    places = mask.arg_true()
-    if not len(places):
+    if not mask.any():
         return texts
+    places = mask.arg_true()
     if len(places) == len(texts):
         return change(texts)
-    order = np.arange(len(texts))
-    order[places.to_numpy()] = len(texts) + np.arange(len(places))
-    return pl.concat([texts, change(texts.gather(places))]).gather(order)
+    return texts.clone().scatter(places, change(texts.gather(places)))  # of the copy: scatter works in place
 
 
 def where_regex(texts: pl.Series, hint: str | list[str], rules: list[tuple[str, str]]) -> pl.Series:
@@ -33,9 +31,14 @@ def where_regex(texts: pl.Series, hint: str | list[str], rules: list[tuple[str, 
     return changed_where(texts, mask, change)
 
 
+def non_ascii(texts: pl.Series) -> pl.Series:
+    """Which texts hold a character that is not ASCII."""
+    return texts.str.len_bytes() != texts.str.len_chars()
+
+
 def contains_any(texts: pl.Series, hints: list[str]) -> pl.Series:
     """Which texts hold one of the literals."""
-    return texts.str.contains_any(hints)
+    return texts.str.contains("|".join(map(pl.escape_regex, hints)))  # ten times as fast as contains_any
 
 
 def matching(texts: pl.Series, hints: list[str], pattern: str) -> pl.Series:

@@ -17,6 +17,7 @@ ROWS_AT_ONCE = 4096  # twelve bits of a sort key hold the row, the other fifty-t
 BYTES_AT_ONCE = 1 << 17  # of text: the 64-bit arrays beside it stay in the processor's second-level cache
 ROW_SHIFT = np.uint64(52)
 SHINGLE_BITS = np.uint64((1 << 52) - 1)
+FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)  # masks
 
 
 class Shingles(NamedTuple):
@@ -27,7 +28,7 @@ class Shingles(NamedTuple):
     hashes: npt.NDArray[np.uint32]
     """The hashes of all shingles, ascending within a text; shape (sizes.sum(),)."""
     digests: Hashes
-    """One number for each set, equal for equal sets; shape (n,)."""
+    """A hash of each set, equal for equal sets; shape (n,)."""
     parities: Hashes
     """Per bit, whether an odd number of the shingles falls on it; shape (n,). Sets that differ in d shingles differ in
     d bits at most."""
@@ -64,34 +65,45 @@ def _shingles(texts: pl.Series, words: int) -> Shingles:
     array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
     offsets = np.frombuffer(array.buffers()[1], np.int64, len(array) + 1, array.offset * 8)
     text = np.frombuffer(array.buffers()[2], np.uint8, offsets[-1] - offsets[0], offsets[0])
-    offsets = offsets - offsets[0]
-
-    starts, ends, first = _words(text, offsets)
-    count = np.diff(first)
-    row = np.repeat(np.arange(len(count), dtype=np.uint64), count)
-    last = np.repeat(first[1:], count)  # where the words of a word's text end
-    index = np.arange(len(starts))
-
-    word = _spans(text, starts, ends)
-    shingle = word.copy()
-    following = np.concatenate([word, np.zeros(words, np.uint64)])
-    for step in range(1, words):
-        shingle *= NEXT_WORD
-        shingle += np.where(index + step < last, following[step : step + len(word)], 0)
-    whole = index + words <= last
-    whole[first[:-1]] = True  # a text of fewer words is one shingle
-
-    keys = _mixed(shingle[whole])
+    starts, ends, first = _words(text, offsets - offsets[0])
+    keys = _mixed(_windows(_mixed(_spans(text, starts, ends)), first, words))
     keys >>= np.uint64(12)
-    keys |= row[whole] << ROW_SHIFT
+    keys |= np.repeat(np.arange(len(texts), dtype=np.uint64) << ROW_SHIFT, np.maximum(np.diff(first) - words + 1, 1))
     keys.sort()
-    keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
-    sizes = np.bincount((keys >> ROW_SHIFT).view(np.int64), minlength=len(count))
+    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])
+    if not fresh.all():
+        keys = keys[fresh]
+    starts = np.searchsorted(keys, np.arange(len(texts), dtype=np.uint64) << ROW_SHIFT)
+    sizes = np.diff(starts, append=len(keys))
     keys &= SHINGLE_BITS
-    starts = np.cumsum(sizes) - sizes
-    digests = np.add.reduceat(keys, starts)
+    digests = _mixed(np.add.reduceat(keys, starts))
     parities = np.bitwise_xor.reduceat(np.uint64(1) << (keys & np.uint64(63)), starts)
-    return Shingles(sizes.astype(np.uint32), (keys >> np.uint64(20)).astype(np.uint32), digests, parities)
+    keys >>= np.uint64(20)
+    return Shingles(sizes.astype(np.uint32), keys.astype(np.uint32), digests, parities)
+
+
+def _windows(word: Hashes, first: npt.NDArray[np.int64], words: int) -> Hashes:
+    """A number for each run of ``words`` words of a text, or for all words of a text that has fewer.
+
+    ``word`` has the hashes of all words, ``first`` where those of each text start (and, last, their number).
+    """
+    counts = np.diff(first)
+    short = np.flatnonzero(counts < words)
+    whole = np.ones(len(word), np.bool_)
+    for step in range(1, words):
+        whole[np.maximum(first[1:] - step, 0)] = False  # too near to the end of its text
+    whole[first[short]] = True
+    word = np.concatenate([word, np.zeros(words, np.uint64)])
+    runs = word[: len(whole)].copy()
+    rest = word[first[short]]
+    for step in range(1, words):
+        runs *= NEXT_WORD
+        runs += word[step : step + len(whole)]
+        rest *= NEXT_WORD
+        rest += np.where(step < counts[short], word[first[short] + step], 0)
+    runs[first[short]] = rest
+    complete: Hashes = runs[whole]
+    return complete
 
 
 def _words(
@@ -112,13 +124,30 @@ def _words(
 
 
 def _spans(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Hashes:
-    """A hash of each span of bytes: the polynomial sum of byte times BASE^place modulo 2^64, from prefix sums."""
+    """A number for each span of bytes that does not end in NUL: its bytes if they are eight or fewer, else a hash."""
+    padded = np.concatenate([text, np.zeros(8, np.uint8)])
+    eight = np.ndarray(len(text) + 1, "<u8", padded, strides=(1,))  # the eight bytes from each place on
+    lengths = ends - starts
+    hashes = eight[starts]
+    hashes &= FIRST_BYTES[np.minimum(lengths, 8)]
+    long = np.flatnonzero(lengths > 8)
+    hashes[long] = _mixed(hashes[long] + lengths[long].astype(np.uint64)) + eight[ends[long] - 8]
+    longer = long[lengths[long] > 16]
+    if len(longer):
+        hashes[longer] = _sums(text, starts[longer], lengths[longer])
+    return hashes
+
+
+def _sums(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Hashes:
+    """The polynomial sum of byte times BASE^place modulo 2^64 of each span, from prefix sums."""
+    ends = lengths.cumsum()
+    text = text[np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])]
     powers, inverses = _powers(1 << len(text).bit_length())
     prefix = np.zeros(len(text) + 1, np.uint64)
     np.cumsum(text * powers[: len(text)], out=prefix[1:])
-    hashes = prefix[ends]
-    hashes -= prefix[starts]
-    hashes *= inverses[starts]
+    hashes: Hashes = prefix[ends]
+    hashes -= prefix[ends - lengths]
+    hashes *= inverses[ends - lengths]
     return hashes
 
 

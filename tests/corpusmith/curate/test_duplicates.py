@@ -1,5 +1,8 @@
 import re
+import subprocess
+import sys
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -7,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpusmith.curate import similar_pairs
+from corpusmith.curate import duplicates, similar_pairs, spilled
+from corpusmith.curate import shingles as shingling
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates, similar_to
 from corpusmith.curate.shingles import shingles
 from corpusmith.errors import SettingsError
@@ -97,16 +101,70 @@ def test_the_order_of_rows_does_not_change_the_clusters(texts: list[str], random
     assert clusters(near_duplicates(rows[order].lazy())) == clusters(near_duplicates(rows.lazy()))
 
 
+def in_small_parts(patch: pytest.MonkeyPatch, size: int) -> None:
+    """Let all that waits in files wait in many small ones, and be read in many small parts."""
+    for module, settings_of_it in {
+        duplicates: ("BATCH_ROWS", "ROWS_AT_ONCE"),
+        similar_pairs: ("BATCH_ROWS", "SLICE_ROWS", "SLICE_SHINGLES", "PAIRS_AT_ONCE", "SHINGLES_AT_ONCE"),
+        spilled: ("WINDOW", "BAND", "ROWS_AT_ONCE"),
+        shingling: ("ROWS_AT_ONCE",),
+    }.items():
+        for setting in settings_of_it:
+            patch.setattr(module, setting, size)
+    patch.setattr(shingling, "BYTES_AT_ONCE", 10 * size)
+    patch.setattr(spilled, "MOST_BANDS", 7)
+
+
 @settings(UNTIMED, max_examples=30)
-@given(COMMENTS, st.integers(1, 9))
-def test_the_sizes_of_batches_do_not_change_the_clusters(texts: list[str], size: int) -> None:
-    whole = near_duplicates(table(texts))
+@given(COMMENTS, COMMENTS, st.integers(1, 9))
+def test_what_waits_in_files_changes_nothing(texts: list[str], reference: list[str], size: int) -> None:
+    rows, others = table(texts), table(reference, "r")
+    whole = near_duplicates(rows), exact_duplicates(rows), similar_to(rows, others)
     with pytest.MonkeyPatch.context() as patch:
-        for setting in ("BATCH_ROWS", "SLICE_ROWS", "PAIRS_AT_ONCE", "SHINGLES_AT_ONCE"):
-            patch.setattr(similar_pairs, setting, size)
-        patch.setattr("corpusmith.curate.shingles.ROWS_AT_ONCE", size)
-        patch.setattr("corpusmith.curate.shingles.BYTES_AT_ONCE", 10 * size)
-        assert near_duplicates(table(texts)).equals(whole)
+        in_small_parts(patch, size)
+        assert near_duplicates(rows).equals(whole[0])
+        assert exact_duplicates(rows).equals(whole[1])
+        assert similar_to(rows, others).equals(whole[2])
+
+
+@settings(UNTIMED, max_examples=30)
+@given(COMMENTS, st.integers(1, 9), st.sampled_from([0.3, 0.8]))
+def test_clusters_found_in_small_parts_are_what_comparing_all_with_all_finds(
+    texts: list[str], size: int, threshold: float
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        in_small_parts(patch, size)
+        assert clusters(near_duplicates(table(texts), threshold)) == true_clusters(texts, threshold)
+
+
+@pytest.mark.parametrize("find", ["near_duplicates", "exact_duplicates"])
+def test_four_times_the_rows_take_hardly_more_memory(find: str, tmp_path: Path) -> None:
+    peaks = [peak_of(find, comments(tmp_path, rows)) for rows in (100_000, 400_000)]
+    assert peaks[1] - peaks[0] < 30, f"MB at 100,000 and 400,000 rows: {peaks}"
+
+
+def comments(folder: Path, rows: int) -> Path:
+    """So many comments of twelve words with keys of 32 characters; every fiftieth said again."""
+    said = pl.int_range(rows, dtype=pl.UInt64, eager=True)
+    said = said.zip_with(said % 50 != 1, said - 1).alias("said").to_frame()
+    words = [(pl.col("said") * factor % 1_000_003).cast(pl.String) for factor in range(99_991, 100_003)]
+    path = folder / f"{rows}.parquet"
+    said.select(
+        key=pl.format("{}", pl.int_range(pl.len())).str.zfill(32), text=pl.concat_str(words, separator=" ")
+    ).write_parquet(path, row_group_size=2_000)
+    return path
+
+
+def peak_of(find: str, source: Path) -> float:
+    """The most megabytes that a process of its own holds, which finds duplicates in ``source``."""
+    code = f"""
+import polars, pathlib, scipy.sparse.csgraph
+from corpusmith.curate.duplicates import {find}
+assert len({find}(polars.scan_parquet({str(source)!r}))) >= 1000
+print(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
 
 
 @UNTIMED
