@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from filelock import FileLock, Timeout
 
-from corpusmith.assets import running, uses
+from corpusmith.assets import ledgers, running, uses
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.resources import Workshop
 from corpusmith.release import manifest, shelf
@@ -42,7 +42,8 @@ class Found:
 
     busy: corpora that are being built: nothing goes of them, or of what they share. undecided: releases of which it is
     not known what they are made of: nothing goes of the ledger. dropped: contents that are no longer kept, by corpus.
-    unknown: rows of the ledger of which nobody noted what they are for.
+    unknown: rows of the ledger of which nobody noted what they are for. elsewhere: ledgers of which nothing goes, since
+    other homes may use their rows.
     """
 
     parts: Sequence[Part] = ()
@@ -50,6 +51,7 @@ class Found:
     undecided: Sequence[str] = ()
     dropped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown: int = 0
+    elsewhere: Sequence[str] = ()
 
 
 @contextlib.contextmanager
@@ -94,7 +96,8 @@ def look(chosen: Sequence[Corpus], workshop: Workshop, keep: int, busy: Collecti
         if corpus.name in names:
             parts += _of_tables(corpus, workshop)
     parts += _rest(home, busy)
-    return Found(parts, sorted(busy), undecided, {} if undecided else dropped, unknown)
+    elsewhere = ledgers.elsewhere(home)
+    return Found(parts, sorted(busy), undecided, {} if undecided or elsewhere else dropped, unknown, elsewhere)
 
 
 def free(found: Found, home: Path) -> None:
@@ -148,8 +151,8 @@ def _of_ledger(
         for name, _ in _every(home, corpus):
             owners.setdefault(name, set()).add(corpus)
     parts, unknown = [], 0
-    for one in Ledger(home / ".corpusmith" / "ledger").shelves():
-        name = Path(one.path).name
+    for one in Ledger(ledgers.own(home)).shelves():
+        name = one.name
         candidates = frozenset(
             pair for corpus in names for pair in _candidates(home, corpus, dropped[corpus]) if pair[0] == name
         )

@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from corpusmith.assets import glance, refused, registry, running
-from corpusmith.errors import LedgerError, UserError
+from corpusmith.assets import glance, ledgers, refused, registry, running
+from corpusmith.errors import UserError
 from corpusmith.release.plain import read_json, shown
 
 if TYPE_CHECKING:
-    import polars as pl
 
     from corpusmith.assets.corpus import Corpus
     from corpusmith.assets.resources import Workshop
+    from corpusmith.work.ledger import Shelf
 
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 UNKNOWN = "it is not known what it was made from"
@@ -72,8 +72,8 @@ def shelves(home: Path, corpus: str | None = None) -> list[dict[str, Any]]:
     from corpusmith.assets import uses
 
     asked = {shelf for one in uses.asked(home, corpus) for shelf, _ in one.pairs} if corpus else None
-    paths = sorted((home / ".corpusmith" / "ledger").glob("*/maker.json"))
-    return [_shelf(path.parent) for path in paths if asked is None or path.parent.name in asked]
+    every = [shelf for ledger in ledgers.everywhere(home) for shelf in ledger.shelves()]
+    return [_shelf(one) for one in every if one.fingerprint and (asked is None or one.name in asked)]
 
 
 def status_metadata(corpus: Corpus, workshop: Workshop) -> dict[str, Any]:
@@ -138,67 +138,28 @@ def _stale(home: Path, name: str, noted: Mapping[str, Any], raw: Mapping[str, An
 
 def _failures(home: Path, corpus: str) -> int:
     """Rows that a corpus asked for, and that failed and were not made since."""
-    ledger, folder = home / ".corpusmith" / "ledger", home / ".corpusmith" / "uses" / corpus / "asked"
-    if not folder.is_dir() or not any(ledger.glob("*/failures/*.parquet")):
+    folder, here = home / ".corpusmith" / "uses" / corpus / "asked", ledgers.own(home)
+    if not folder.is_dir() or not (ledgers.elsewhere(home) or any(here.glob("*/failures/*.parquet"))):
         return 0
-    import polars as pl
-
     from corpusmith.assets import uses
 
     pairs = frozenset().union(*(one.pairs for one in uses.asked(home, corpus)))
     waiting = 0
-    for shelf in sorted({shelf for shelf, _ in pairs if any((ledger / shelf / "failures").glob("*.parquet"))}):
-        asked = uses.keys(home, {pair for pair in pairs if pair[0] == shelf})
-        failed = _waiting(ledger / shelf).filter(pl.col("key").is_in(asked.implode()))
-        waiting += failed.select(pl.len()).collect().item()
+    for shelf in (ledger.named(name) for ledger in ledgers.everywhere(home) for name in sorted({n for n, _ in pairs})):
+        if (failed := shelf.waiting()).len():
+            asked = uses.keys(home, {pair for pair in pairs if pair[0] == shelf.name})
+            waiting += int(failed.is_in(asked.implode()).sum())
     return waiting
 
 
-def _shelf(folder: Path) -> dict[str, Any]:
-    import polars as pl
-
-    maker = _said(folder / "maker.json", "fingerprint")
-    rate = _said(folder / "rate.json", "rows", "seconds") if (folder / "rate.json").exists() else None
+def _shelf(shelf: Shelf) -> dict[str, Any]:
     return {
-        "fingerprint": maker["fingerprint"],
-        "rows": _keys(folder / "segments").select(pl.len()).collect().item(),
-        "failed": _waiting(folder).select(pl.len()).collect().item(),
-        "rate": rate["rows"] / max(rate["seconds"], 1e-9) if rate else None,
-        "path": str(folder),
+        "fingerprint": shelf.fingerprint,
+        "rows": shelf.rows(),
+        "failed": shelf.waiting().len(),
+        "rate": shelf.rate(),
+        "path": shelf.said,
     }
-
-
-def _waiting(shelf: Path) -> pl.LazyFrame:
-    """The keys of a shelf that failed and were not made since."""
-    return _keys(shelf / "failures").join(_keys(shelf / "segments"), on="key", how="anti")
-
-
-def _said(path: Path, *names: str) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads(path.read_text())
-        return {name: said[name] for name in names}
-    except (ValueError, TypeError, KeyError) as error:
-        raise LedgerError(
-            f"{path} is not what the ledger wrote there ({type(error).__name__}: {error}); "
-            "delete it: the next build writes it again"
-        ) from None
-
-
-def _keys(folder: Path) -> pl.LazyFrame:
-    """The keys of the rows in a folder of the ledger, each once."""
-    import polars as pl
-
-    from corpusmith.release.parquet import damage
-
-    paths = sorted(folder.glob("*.parquet"))
-    for path in paths:
-        if why := damage(path):
-            raise LedgerError(
-                f"{path} is not a whole Parquet file ({why}); move it elsewhere: the next build makes its rows again"
-            )
-    return (
-        pl.scan_parquet(paths, glob=False).select("key").unique() if paths else pl.LazyFrame(schema={"key": pl.String})
-    )
 
 
 def _manifest(release: Path) -> dict[str, Any] | None:

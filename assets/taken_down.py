@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from corpusmith.assets import ledgers
 from corpusmith.assets.corpus import Content, Corpus
 from corpusmith.assets.resources import Workshop
 from corpusmith.errors import UserError
@@ -82,7 +83,7 @@ def take_down(going: Going, corpus: Corpus, home: Path, reason: str) -> int:
     fresh = takedown.tombs(going.rows, going.alone, going.version, reason)
     tombstones.add(tombstones.path_of(home, corpus.name), fresh)
     hidden = home / ".corpusmith"
-    erased = _erase(going, Ledger(hidden / "ledger"))
+    erased = sum(_erase(going, ledger) for ledger in ledgers.everywhere(home))
     shutil.rmtree(hidden / "tables" / corpus.name, ignore_errors=True)
     (hidden / "preview" / f"{corpus.name}.html").unlink(missing_ok=True)
     return erased
@@ -112,7 +113,7 @@ def _check_known(keys: frozenset[str], corpus: Corpus, home: Path) -> None:
         other = manifest.read(path.parent).corpus
         if other != corpus.name and (theirs := takedown.here(takedown.tables_of(path.parent), keys)):
             raise UserError(f"{min(theirs)} is a row of {other}, not of {corpus.name}: nothing was taken down")
-    shelves = Ledger(home / ".corpusmith" / "ledger").shelves() if keys else ()
+    shelves = [shelf for ledger in ledgers.everywhere(home) if keys for shelf in ledger.shelves()]
     if unknown := keys.difference(*(shelf.holding(keys) for shelf in shelves)):
         named = ", ".join(shown(key) for key in sorted(unknown))
         raise UserError(

@@ -21,6 +21,7 @@ from filelock import FileLock
 from corpusmith.errors import LedgerError
 from corpusmith.whole import whole, write_whole
 
+SLICE = 1 << 16
 Pair = tuple[str, str]
 """A shelf of the ledger (the name of its folder), and the digest of the keys that were asked for there."""
 
@@ -163,7 +164,10 @@ def _named(asset: str, partition: str) -> str:
 def _written(folder: Path, keys: pl.Series) -> str:
     """Keep keys under their digest; the digest."""
     every = keys.unique().sort().rename("key")
-    digest = hashlib.blake2b("\n".join(every.to_list()).encode(), digest_size=16).hexdigest()
+    hashed = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(every), SLICE):
+        hashed.update(("\n" * bool(start) + "\n".join(every.slice(start, SLICE).to_list())).encode())
+    digest = hashed.hexdigest()
     if not (path := folder / f"{digest}.parquet").exists():
         with whole(path) as temporary:
             every.to_frame().write_parquet(temporary, compression="zstd")

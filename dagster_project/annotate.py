@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from corpusmith.dagster_project.terminal import Debug, Home, Json, out, plain, print_json, told
+from corpusmith.dagster_project.terminal import Debug, Home, Json, home_of, out, plain, print_json, told
 from corpusmith.errors import UserError
 
 app = typer.Typer(help="Hand portraits to people, and read back what they say.", no_args_is_help=True)
@@ -56,7 +56,7 @@ def import_(
     from corpusmith.score.raters import rejected
 
     with told(debug):
-        place, folder = _home(home), _release(release, home)
+        place, folder = home_of(home), _release(release, home)
         check_writable(place)
         known = set(keys(folder)) if release or (folder / "data").is_dir() else None
         read = read_ratings(files, known, _scale(scale))
@@ -88,14 +88,8 @@ def import_(
         )
 
 
-def _home(home: Path | None) -> Path:
-    from corpusmith.settings import default_home
-
-    return home.expanduser().resolve() if home else default_home()
-
-
 def _release(release: Path | None, home: Path | None) -> Path:
-    return release or _home(home) / "data" / CORPUS
+    return release or home_of(home) / "data" / CORPUS
 
 
 def _scale(text: str | None) -> tuple[float, float] | None:

@@ -141,10 +141,10 @@ def workshop_of(
 
 
 def home_of(home: Path | None) -> Path:
-    """The folder in which ledger, releases and records live. Raises UserError: it is a file."""
-    from corpusmith.settings import default_home
+    """The folder in which ledger, releases and records live. Raises UserError: it is a file, or no folder at all."""
+    from corpusmith.settings import check_home, default_home
 
-    place = home.expanduser().resolve() if home else default_home()
+    place = check_home(home).expanduser().resolve() if home else default_home()
     if place.exists() and not place.is_dir():
         raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
     return place

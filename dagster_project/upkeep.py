@@ -95,7 +95,7 @@ def gc(
         if as_json:
             parts = [{name: value for name, value in vars(part).items() if name != "remove"} for part in found.parts]
             said = {"freed": apply, "parts": parts, "busy": found.busy, "undecided": found.undecided}
-            return print_json({**said, "unknown_rows": found.unknown})
+            return print_json({**said, "unknown_rows": found.unknown, "elsewhere": found.elsewhere})
         _show_freed(found, apply, keep)
 
 
@@ -194,6 +194,8 @@ def _show_freed(found: Any, apply: bool, keep: int) -> None:
         out.print(plain(said), soft_wrap=True)
     if found.undecided:
         out.print("build it once more, or keep fewer versions (--keep)")
+    for place in found.elsewhere:
+        out.print(plain(f"nothing of the ledger in {place} is freed: other homes may use its rows"), soft_wrap=True)
     if found.unknown:
         out.print(f"{found.unknown:,} rows of the ledger are of no noted use, and stay")
     rows, size = sum(part.rows for part in found.parts), sum(part.bytes for part in found.parts) / 1e6

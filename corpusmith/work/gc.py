@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
-from corpusmith.work.ledger import KEY, Shelf
+from corpusmith.work.ledger import Shelf
 
 STALE_SECONDS = 86_400
 """Age from which on a temporary file is nobody's: no single file is written for as long."""
@@ -28,16 +27,12 @@ class Freed:
 
 
 def count(shelf: Shelf, garbage: pl.Series) -> Freed:
-    """What `free` would free of a shelf in a folder: rows whose key is among ``garbage``. Only keys are read."""
+    """What `free` would free of a shelf: rows whose key is among ``garbage``. Only keys are read."""
     found = Freed()
-    for path in _files(shelf):
-        keys = pl.Series(KEY, pq.read_table(path, columns=[KEY])[KEY].to_pylist(), pl.String)
-        gone = int(keys.is_in(garbage.implode()).sum())
-        share = path.stat().st_size * gone // max(len(keys), 1)
-        found += Freed(gone, share, len(keys) - gone)
+    for rows, gone, size in shelf.count(garbage):
+        found += Freed(gone, size * gone // max(rows, 1), rows - gone)
     if found.rows and not found.left:  # the whole folder goes
-        every = sum(file.stat().st_size for file in Path(shelf.path).rglob("*") if file.is_file())
-        return Freed(found.rows, every, 0)
+        return Freed(found.rows, shelf.bytes(), 0)
     return found
 
 
@@ -47,25 +42,16 @@ def free(shelf: Shelf, garbage: pl.Series) -> None:
     Killed at any moment, no other row is lost, and the same call completes it (`Shelf.erase`).
     """
     shelf.erase(frozenset(garbage))
-    if not _files(shelf):
-        shutil.rmtree(shelf.path, ignore_errors=True)
+    if not shelf.count(garbage):
+        shelf.remove()
 
 
 def leftovers(folder: Path, now: float) -> list[Path]:
-    """Temporary files that a killed process left behind under a folder, and what was set aside; ``now``: seconds."""
+    """What nobody needs under a folder: temporary files that a killed process left behind, what was set aside, and
+    segments that were merged into others, each before the list that names it. ``now``: seconds.
+    """
     found = [path for path in sorted(folder.rglob(".*.tmp")) if now - path.stat().st_mtime > STALE_SECONDS]
     aside = [path for path in sorted(folder.glob("*/set-aside/*")) if now - path.stat().st_mtime > STALE_SECONDS]
-    return found + aside
-
-
-def _files(shelf: Shelf) -> list[Path]:
-    """The files of finished and of failed rows that can be read."""
-    found = []
-    for folder in ("segments", "failures"):
-        for path in sorted(Path(shelf.path, folder).glob("*.parquet")):
-            try:
-                pq.read_schema(path).field(KEY)
-            except Exception:
-                continue  # the next build sets it aside
-            found.append(path)
-    return found
+    lists = [path for path in sorted(folder.glob("*/replaced/*.json")) if now - path.stat().st_mtime > STALE_SECONDS]
+    replaced = [path.parents[1] / "segments" / name for path in lists for name in json.loads(path.read_text())]
+    return found + aside + [path for path in replaced if path.exists()] + lists

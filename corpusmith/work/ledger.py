@@ -1,4 +1,9 @@
-"""The content-addressed store of all that was ever made: append-only Parquet segments whose names are their state."""
+"""The content-addressed store of all that was ever made: append-only Parquet segments whose names are their state.
+
+Nothing is ever renamed, so that a folder and an object store are one and the same. What small segments were merged into
+is written first; a list of what it replaces, one small file, then takes its place at once. The replaced ones
+stay for a while, for whoever is reading them.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +11,31 @@ import contextlib
 import hashlib
 import json
 import os
-import re
+import time
 import uuid
 import warnings
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from corpusmith.errors import LedgerError, SetAside
-from corpusmith.whole import whole
+from corpusmith.work import compaction, erasing, packed, segments
+from corpusmith.work.segments import Listing
+from corpusmith.work.store import File, Store, ahead, store_of
 
 KEY = "key"
 BATCH_ROWS = "batch_rows"
-COMPACT_ABOVE = 64
-COMPACT_BYTES = 256 << 20
-FRESH = "any"
+GROUP_BYTES = 32 << 20
+FEW_KEYS = 1 << 16
 
 FAILURE_SCHEMA = pa.schema(
     {KEY: pa.string(), "plan": pa.string(), "error": pa.string(), "message": pa.string(), "attempt": pa.int64()}
@@ -38,7 +45,7 @@ FAILURE_SCHEMA = pa.schema(
 class Ledger:
     """All shelves under one folder or object-store prefix.
 
-    ``root`` is a path, a URI that pyarrow knows (``s3://…``), or a path inside ``filesystem``
+    ``root`` is a path, a URI (``s3://…``: through s3fs and pyarrow), or a path inside ``filesystem``
     (any pyarrow filesystem; wrap an fsspec one in ``PyFileSystem(FSSpecHandler(fs))``). ``taken_down``: keys of rows
     that it neither gives out nor takes in.
     """
@@ -50,68 +57,117 @@ class Ledger:
         taken_down: frozenset[str] = frozenset(),
     ) -> None:
         self.taken_down = taken_down
-        if filesystem is not None:
-            self.filesystem, self.root = filesystem, str(root)
-        elif re.match(r"[a-z][a-z0-9+.-]+://", str(root)):
-            self.filesystem, self.root = pafs.FileSystem.from_uri(str(root))
-        else:
-            self.filesystem, self.root = pafs.LocalFileSystem(), os.path.abspath(root)
+        self.store, self.root = store_of(root, filesystem)
+
+    @property
+    def said(self) -> str:
+        """Where it lies, as people write it."""
+        return self.store.said(self.root)
 
     def shelf(self, name: str, fingerprint: str, schema: pa.Schema) -> Shelf:
         """The shelf of one maker: where everything with this fingerprint lies. Nothing is written yet."""
         digest = hashlib.blake2b(fingerprint.encode(), digest_size=6).hexdigest()
-        return Shelf(self.filesystem, f"{self.root}/{name}-{digest}", fingerprint, schema, self.taken_down)
+        return Shelf(self.store, f"{self.root}/{name}-{digest}", fingerprint, schema, self.taken_down)
+
+    def named(self, name: str) -> Shelf:
+        """The shelf in this folder, to look through: it does not know its columns."""
+        bare = Shelf(self.store, f"{self.root}/{name}", "", pa.schema([]))
+        return replace(bare, fingerprint=bare.description().get("fingerprint", ""))
 
     def shelves(self) -> list[Shelf]:
         """Every shelf that is there, in the order of their names, to look through: it does not know its columns."""
-        found = self.filesystem.get_file_info(pafs.FileSelector(self.root, allow_not_found=True))
-        paths = sorted(info.path for info in found if info.type == pafs.FileType.Directory)
-        bare = [Shelf(self.filesystem, path, "", pa.schema([])) for path in paths]
-        return [replace(shelf, fingerprint=shelf.description().get("fingerprint", "")) for shelf in bare]
+        return [self.named(PurePosixPath(path).name) for path in self.store.folders(self.root)]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Segments that were read, in order, and of each the rows (numbers) whose key an earlier row has."""
+
+    files: list[File]
+    again: dict[int, pl.Series]
+    asked: pl.Series | None = None
 
 
 @dataclass(frozen=True)
 class Shelf:
     """What one maker ever made: segments of ``schema`` (which holds the key), failures, and who the maker is.
 
-    taken_down: keys of rows that it neither gives out nor takes in.
+    taken_down: keys of rows that it neither gives out nor takes in. Every method raises LedgerError, which names the
+    file, where the store does not answer or cannot be written; what was finished before stays intact.
     """
 
-    filesystem: pafs.FileSystem
+    store: Store
     path: str
     fingerprint: str
     schema: pa.Schema
     taken_down: frozenset[str] = frozenset()
+    _seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=1), compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of its folder in the ledger."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def said(self) -> str:
+        """Where it lies, as people write it."""
+        return self.store.said(self.path)
 
     def segments(self) -> list[str]:
         """Paths of all whole segments, in name order; a torn or foreign file is set aside with a warning."""
-        while True:
-            with contextlib.suppress(FileNotFoundError):  # compacted away by another process since the listing
-                return [path for path in self._files("segments") if self._is_whole(path)]
+        with packed.Parted() as nothing:
+            return [file.path for file in self._compared(nothing, None)[0].files]
 
     def keys(self) -> pl.Series:
         """The keys of all finished rows, as strings; one that two processes made at once stands twice."""
-        return self._rows(self.segments()).select(KEY).collect().to_series()
+        paths = self.segments()
+        rows = self.store.scan(paths, self.schema) if paths else pl.LazyFrame(schema={KEY: pl.String})
+        return rows.select(KEY).collect().to_series()
 
-    def scan(self) -> pl.LazyFrame:
-        """All finished rows, lazily; a key that two processes made at once appears once."""
-        rows = self._rows(self.segments())
+    def lacking(self, keys: pl.Series | Iterable[pl.Series]) -> packed.Bools:
+        """Which of these keys have no finished row and were not taken down, the first of equal ones only; shape (n,).
+
+        In bounded memory, whatever there is of either (`packed`): of the keys too, where they come in parts. Segments
+        that can hold none of a few keys are not opened.
+        """
+        asked = keys if isinstance(keys, pl.Series) else None
+        with packed.Parted() as wanted:
+            for some in [asked] if asked is not None else keys:
+                for part in packed.chunks(some):
+                    wanted.add(part)
+            seen, mask = self._compared(wanted, asked)
+        self._seen.append(seen)
+        return mask
+
+    def scan(self, among: pl.Series | None = None) -> pl.LazyFrame:
+        """All finished rows, lazily; a key that two processes made at once appears once.
+
+        among: only segments that may hold one of these keys. Those that `lacking` was just asked for are not looked
+        for again: the rows are those that it saw.
+        """
+        last = self._seen.pop() if self._seen else None
+        if last is None or among is None or last.asked is not among:
+            with packed.Parted() as nothing:
+                last, _ = self._compared(nothing, among)
+        rows = self._rows(last)
         if self.taken_down:
             rows = rows.filter(~pl.col(KEY).is_in(pl.Series([*self.taken_down]).implode()))
-        hashes = rows.select(KEY).collect().to_series().hash()  # a collision costs a needless unique(), nothing else
-        return rows if hashes.n_unique() == len(hashes) else rows.unique(KEY, keep="first", maintain_order=True)
+        return rows
 
     def append(self, rows: pa.Table, name: str | None = None) -> None:
         """Write finished rows as one segment; after this returns they survive a crash.
 
-        Segments are read in the order of their names; without ``name`` that is a digest of the keys.
-        Raises LedgerError when the store cannot take them; what was finished before stays intact.
+        Segments are read in the order of their names; without ``name`` it has one of its own and may be merged.
         """
         if self.taken_down:
-            rows = rows.filter(pc.invert(_is_in(rows[KEY], self.taken_down)))
+            rows = rows.filter(pc.invert(erasing.is_in(rows[KEY], self.taken_down)))
             if not rows.num_rows:
                 return
-        self._write("segments", f"{name or f'{FRESH}-{_digest(rows[KEY])}'}.parquet", rows)
+        self.write(name or f"{segments.ANY}-{segments.unique()}", rows)
+
+    def write(self, name: str, rows: pa.Table) -> File:
+        """Write a segment of this name as it is."""
+        return self._write("segments", f"{name}.parquet", rows)
 
     def add_failures(self, failures: pa.Table) -> None:
         """Record rows that failed (FAILURE_SCHEMA)."""
@@ -119,76 +175,70 @@ class Shelf:
 
     def failures(self) -> pl.DataFrame:
         """The last failure of each row that is still not made, with its plan row as JSON."""
-        paths = self._files("failures")
-        if not paths:
-            return pl.DataFrame(schema=pl.Schema(FAILURE_SCHEMA))
-        tables = [pq.read_table(path, filesystem=self.filesystem, schema=FAILURE_SCHEMA) for path in paths]
-        every = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
-        return (
-            every.sort(KEY, "attempt")
-            .unique(KEY, keep="last", maintain_order=True)
-            .filter(~pl.col(KEY).is_in(self.keys().implode()))
-        )
+        every = self.last_failures(self.listed().failures)
+        return every.filter(pl.Series(self.lacking(every[KEY]), dtype=pl.Boolean)) if every.height else every
+
+    def rows(self) -> int:
+        """How many rows are finished, as the footers say: one that two processes made at once counts twice.
+
+        Raises LedgerError for a file that is torn, and moves none.
+        """
+        return sum(count for _, count in ahead(self._count, self.listed().segments, self.store.at_once))
+
+    def waiting(self) -> pl.Series:
+        """The keys of rows that failed and were not made since, each once. Raises LedgerError for a torn file."""
+        files = self.listed().failures
+        if files:
+            self.rows()  # says which segment is torn, and moves none
+        keys = pl.concat([pl.Series(KEY, [], pl.String), *map(self._failed, files)])
+        return keys.filter(pl.Series(self.lacking(keys), dtype=pl.Boolean))
+
+    def bytes(self) -> int:
+        """What all its files take."""
+        return sum(file.bytes for file in self.store.files(self.path))
 
     def describe(self, provenance: dict[str, Any]) -> None:
         """Write who the maker is, once, beside what it made."""
-        name = f"{self.path}/maker.json"
-        if self.filesystem.get_file_info(name).type == pafs.FileType.NotFound:
+        if not self.description():
             text = json.dumps({"fingerprint": self.fingerprint, **provenance}, indent=2, sort_keys=True, default=str)
-            self._put(name, text.encode())
+            self.store.put(f"{self.path}/maker.json", text.encode())
 
     def description(self) -> dict[str, Any]:
         """What `describe` wrote; empty before."""
-        try:
-            with self.filesystem.open_input_stream(f"{self.path}/maker.json") as stream:
-                return dict(json.loads(stream.read()))
-        except FileNotFoundError:
-            return {}
+        return self._said("maker.json", "fingerprint")
 
     def record_rate(self, rows: int, seconds: float) -> None:
         """Remember how fast the last run made rows, for the next dry run's estimate."""
-        self._put(f"{self.path}/rate.json", json.dumps({"rows": rows, "seconds": seconds}).encode())
+        self.store.put(f"{self.path}/rate.json", json.dumps({"rows": rows, "seconds": seconds}).encode())
 
     def rate(self) -> float | None:
         """Rows a second of the last run, or None before the first."""
-        try:
-            with self.filesystem.open_input_stream(f"{self.path}/rate.json") as stream:
-                measured = json.loads(stream.read())
-        except FileNotFoundError:
-            return None
-        return float(measured["rows"]) / max(float(measured["seconds"]), 1e-9)
+        measured = self._said("rate.json", "rows", "seconds")
+        return float(measured["rows"]) / max(float(measured["seconds"]), 1e-9) if measured else None
 
     def compact(self) -> None:
-        """Merge fresh segments into one for each leading digit of the key, sorted by key.
-
-        At most COMPACT_BYTES are merged in one pass, so memory does not grow with the shelf. Merged segments are on
-        disk before the fresh ones go, so a crash in between leaves rows twice (and read once), never lost.
-        """
-        fresh = [path for path in self.segments() if PurePosixPath(path).name.startswith(FRESH)]
-        while len(fresh) > COMPACT_ABOVE:
-            taken = self._up_to(fresh, COMPACT_BYTES)
-            tables = [pq.read_table(path, filesystem=self.filesystem, schema=self.schema) for path in taken]
-            rows = pa.concat_tables(tables).sort_by(KEY)
-            leads = pl.Series(pl.from_arrow(rows[KEY].combine_chunks())).str.head(1)
-            for lead, start, length in (
-                leads.rle()
-                .struct.unnest()
-                .select("value", pl.col("len").cum_sum() - pl.col("len"), length="len")
-                .rows()
-            ):
-                part = rows.slice(start, length)
-                self._write("segments", f"{lead}-{_digest(part[KEY])}.parquet", part)
-            for path in taken:
-                self._delete(path)
-            fresh = fresh[len(taken) :]
+        """Merge small segments, and failures, until there are few of each size (`compaction`)."""
+        self._seen.clear()
+        compaction.compact(self)
 
     def holding(self, keys: Collection[str]) -> set[str]:
         """Which of the keys are those of finished rows."""
+        asked = pl.Series(KEY, sorted(keys), pl.String)
+        files = [file for file in self.listed().segments if segments.may_hold(file.name, asked)]
         found: set[str] = set()
-        for path in self._readable("segments"):
-            column = pq.read_table(path, columns=[KEY], filesystem=self.filesystem)[KEY]
-            found |= set(column.filter(_is_in(column, keys)).to_pylist())
+        for _, column in ahead(self._column, files, self.store.at_once):
+            if column is not None:
+                found |= set(column.filter(erasing.is_in(column, keys)).to_pylist())
         return found
+
+    def count(self, garbage: pl.Series) -> list[tuple[int, int, int]]:
+        """Of each file of finished or failed rows that can be read: its rows, those among ``garbage``, its bytes."""
+        listing, value_set = self.listed(), garbage.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+        return [
+            (len(column), int(pc.sum(pc.is_in(column, value_set=value_set)).as_py() or 0), file.bytes)
+            for file, column in ahead(self._column, [*listing.segments, *listing.failures], self.store.at_once)
+            if column is not None
+        ]
 
     def erase(self, keys: Collection[str], texts: Sequence[str] = ()) -> int:
         """Take rows out of the files that hold them, and failures too; how many.
@@ -197,123 +247,152 @@ class Shelf:
         before the one that holds them goes: a crash in between leaves rows twice (and read once), none is lost, and the
         same call completes it. A file keeps its place in the order of the names.
         """
-        erased = 0
-        while found := sum(self._erase(path, keys, texts) for path in self._readable("segments", "failures")):
-            erased += found  # and once more: another process may have merged segments meanwhile
-        return erased
+        return erasing.erase(self, keys, texts)
 
-    def _erase(self, path: str, keys: Collection[str], texts: Sequence[str]) -> int:
-        file = PurePosixPath(path)
-        try:
-            gone = self._among(path, keys, texts)
-            count = int(pc.sum(gone).as_py() or 0)
-            left = pq.read_table(path, filesystem=self.filesystem).filter(pc.invert(gone)) if count else None
-        except FileNotFoundError:
-            return 0
-        if left is None:
-            return 0
-        if left.num_rows:
-            stem = re.sub(r"-[0-9a-f]{24}$", "", file.stem)
-            self._write(file.parent.name, f"{stem}-{_digest(left[KEY])}.parquet", left)
-        self._delete(path)
-        return count
+    def remove(self) -> None:
+        """Take the shelf away as a whole."""
+        self.store.remove(self.path)
 
-    def _among(self, path: str, keys: Collection[str], texts: Sequence[str] = ()) -> pa.ChunkedArray:
-        """Which rows of a file have one of the keys or, of failures, hold one of the texts; shape (rows,), bool."""
-        said = ("plan", "message") if texts and PurePosixPath(path).parent.name == "failures" else ()
-        rows = pq.read_table(path, columns=[KEY, *said], filesystem=self.filesystem)
-        found = _is_in(rows[KEY], keys)
-        for name in said:
-            holds = pl.Series(pl.from_arrow(rows[name])).str.contains_any([*texts]).fill_null(False)
-            found = pc.or_(found, holds.to_arrow())
-        return found
-
-    def _readable(self, *folders: str) -> Iterator[str]:
-        """The whole Parquet files, whatever their columns: those of a shelf that is only looked through."""
-        for path in (path for folder in folders for path in self._files(folder)):
-            with contextlib.suppress(pa.ArrowInvalid, OSError):
-                if KEY in pq.read_schema(path, filesystem=self.filesystem).names:
-                    yield path
-
-    def _up_to(self, paths: Sequence[str], limit: int) -> list[str]:
-        sizes = [info.size for info in self.filesystem.get_file_info(list(paths))]
-        ends = pl.Series(sizes).cum_sum()
-        return list(paths[: max(1, int((ends <= limit).sum()))])
-
-    def _rows(self, paths: Sequence[str]) -> pl.LazyFrame:
-        if not paths:
-            return pl.LazyFrame(schema=pl.Schema(self.schema))
-        if isinstance(self.filesystem, pafs.LocalFileSystem):
-            return pl.scan_parquet(list(paths), glob=False)
-        return pl.scan_pyarrow_dataset(ds.dataset(list(paths), filesystem=self.filesystem, format="parquet"))
-
-    def _files(self, folder: str) -> list[str]:
-        selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
-        try:
-            found = self.filesystem.get_file_info(selector)
-        except PermissionError as error:
-            raise LedgerError(
-                f"cannot read {selector.base_dir}: {error}; make it readable or choose another --home"
-            ) from error
-        return sorted(
-            info.path for info in found if info.type == pafs.FileType.File and not info.base_name.endswith(".tmp")
+    def listed(self) -> Listing:
+        """What lies there: one listing, and a look into what says which segments were replaced."""
+        folders: dict[str, list[File]] = {"segments": [], "replaced": [], "failures": []}
+        for file in self.store.files(self.path):
+            folders.get(file.folder, []).append(file)
+        hidden: set[str] = set()
+        for file in folders["replaced"]:
+            with contextlib.suppress(FileNotFoundError):  # another process has just cleaned up
+                hidden |= set(json.loads(self.store.read(file.path)))
+        every = [file for file in folders["segments"] if file.name.endswith(".parquet")]
+        return Listing(
+            [file for file in every if file.name not in hidden],
+            [file for file in every if file.name in hidden],
+            folders["replaced"],
+            [file for file in folders["failures"] if file.name.endswith(".parquet")],
         )
 
-    def _is_whole(self, path: str) -> bool:
-        try:
-            schema = pq.read_schema(path, filesystem=self.filesystem)
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowInvalid, OSError) as error:
-            return self._set_aside(path, f"it is not a whole Parquet file ({error})")
-        if not schema.remove_metadata().equals(self.schema.remove_metadata()):
-            return self._set_aside(path, f"its columns are not those of {self.fingerprint}")
-        return True
+    def read(self, file: File, columns: Sequence[str] | None = None) -> pa.Table | str:
+        """A segment, or why it is none. Raises FileNotFoundError: it is not there any more."""
+        fragment = self.store.opened(file)
+        if fragment is None:
+            return "it is not a whole Parquet file"
+        if self.schema.names and not fragment.physical_schema.remove_metadata().equals(self.schema.remove_metadata()):
+            return f"its columns are not those of {self.fingerprint}"
+        if KEY not in fragment.physical_schema.names:
+            return f"it has no column {KEY}"
+        return self.store.table(fragment, columns)
 
-    def _set_aside(self, path: str, why: str) -> bool:
-        target = f"{self.path}/set-aside/{PurePosixPath(path).name}"
-        warnings.warn(f"{path} is set aside, its rows will be made again: {why}", SetAside, stacklevel=4)
-        with contextlib.suppress(OSError):  # a ledger that cannot be written is still read without the bad file
-            self.filesystem.create_dir(f"{self.path}/set-aside")
-            self.filesystem.move(path, target)
-        return False
+    def set_aside(self, file: File, why: str) -> None:
+        """Move a torn or foreign file out of the way, with a warning."""
+        said = self.store.said(file.path)
+        warnings.warn(f"{said} is set aside, its rows will be made again: {why}", SetAside, stacklevel=4)
+        self.store.set_aside(file.path, f"{self.path}/set-aside/{file.name}")
+
+    def _compared(self, wanted: packed.Parted, asked: pl.Series | None) -> tuple[Seen, packed.Bools]:
+        """What is there, read once and in order, and which of the wanted keys are not."""
+        few = asked is not None and len(asked) <= FEW_KEYS  # more of them are in every segment
+        ordered = asked.sort() if asked is not None and few else None
+        while True:
+            every = self.listed().segments
+            some = every if ordered is None else [file for file in every if segments.may_hold(file.name, ordered)]
+            with contextlib.suppress(FileNotFoundError), packed.Parted() as held:  # or: erased since the listing
+                files, starts = [], [0]
+                for file, found in ahead(self._keys, some, self.store.at_once):
+                    if isinstance(found, str):
+                        self.set_aside(file, found)
+                        continue
+                    held.add(found)
+                    files.append(file)
+                    starts.append(held.total)
+                held.add(packed.pack(pl.Series(sorted(self.taken_down), dtype=pl.String)))
+                mask, again = packed.compared(wanted, held)
+                return Seen(files, _placed(again, starts), asked), mask
+
+    def _count(self, file: File) -> int:
+        with contextlib.suppress(FileNotFoundError):  # another process has erased it
+            return int(self._whole(file).metadata.num_rows)
+        return 0
+
+    def _failed(self, file: File) -> pl.Series:
+        with contextlib.suppress(FileNotFoundError):  # merged by another process
+            return pl.Series(KEY, pl.from_arrow(self.store.table(self._whole(file), [KEY])[KEY]))
+        return pl.Series(KEY, [], pl.String)
+
+    def _whole(self, file: File) -> ds.ParquetFileFragment:
+        """A file with its footer. Raises LedgerError: it is torn. FileNotFoundError: it is gone."""
+        if (fragment := self.store.opened(file)) is None:
+            said = f"{self.store.said(file.path)} is not a whole Parquet file; move it elsewhere"
+            raise LedgerError(f"{said}: the next build makes its rows again")
+        return fragment
+
+    def _keys(self, file: File) -> packed.Numbers | str:
+        found = self.read(file, [KEY])
+        return found if isinstance(found, str) else packed.pack(found[KEY])
+
+    def _column(self, file: File) -> pa.ChunkedArray | None:
+        """The keys of a file of finished or failed rows; None: it cannot be read, or is gone."""
+        try:
+            fragment = self.store.opened(file)
+        except FileNotFoundError:
+            return None
+        if fragment is None or KEY not in fragment.physical_schema.names:
+            return None  # the next build sets it aside
+        return self.store.table(fragment, [KEY])[KEY]
+
+    def _rows(self, seen: Seen) -> pl.LazyFrame:
+        """The rows of segments in their order, without those whose key an earlier one has."""
+        parts: list[pl.LazyFrame] = []
+        whole: list[str] = []
+        for place, file in enumerate(seen.files):
+            if place not in seen.again:
+                whole.append(file.path)
+                continue
+            parts += [self.store.scan(whole, self.schema)] if whole else []
+            numbered = self.store.scan([file.path], self.schema).with_row_index("_row")
+            parts.append(numbered.filter(~pl.col("_row").is_in(seen.again[place].implode())).drop("_row"))
+            whole = []
+        parts += [self.store.scan(whole, self.schema)] if whole else []
+        return pl.concat(parts) if parts else pl.LazyFrame(schema=pl.Schema(self.schema))
+
+    def last_failures(self, files: Sequence[File]) -> pl.DataFrame:
+        """The last failure of each key."""
+        tables = [FAILURE_SCHEMA.empty_table()]
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):  # merged by another process
+                if (fragment := self.store.opened(file)) is not None:
+                    tables.append(self.store.table(fragment, FAILURE_SCHEMA.names).cast(FAILURE_SCHEMA))
+        every = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
+        return every.sort(KEY, "attempt").unique(KEY, keep="last", maintain_order=True)
+
+    def _said(self, name: str, *needed: str) -> dict[str, Any]:
+        """A note beside the segments; empty: there is none."""
+        try:
+            found: dict[str, Any] = json.loads(self.store.read(f"{self.path}/{name}"))
+            return {**found, **{key: found[key] for key in needed}}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError) as error:
+            raise LedgerError(
+                f"{self.said}/{name} is not what the ledger wrote there ({type(error).__name__}: {error}); "
+                "delete it: the next build writes it again"
+            ) from None
 
     def _delete(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):  # another process compacted the same segments
-            self.filesystem.delete_file(path)
+        self._seen.clear()
+        self.store.delete([path])
 
-    def _write(self, folder: str, name: str, rows: pa.Table) -> None:
-        sink = pa.BufferOutputStream()
-        pq.write_table(rows, sink, compression="zstd", compression_level=1, use_dictionary=_repetitive(rows.schema))
-        self._put(f"{self.path}/{folder}/{name}", sink.getvalue())
-
-    def _put(self, path: str, data: bytes | pa.Buffer) -> None:
-        """Store ``data`` under ``path``, whole or not at all."""
-        folder = path.rpartition("/")[0]
-        try:
-            self.filesystem.create_dir(folder)
-            if isinstance(self.filesystem, pafs.LocalFileSystem):
-                with whole(Path(path)) as temporary:
-                    temporary.write_bytes(data)
-            else:  # an object appears only when its upload is complete
-                with self.filesystem.open_output_stream(path) as stream:
-                    stream.write(data)
-        except OSError as error:
-            raise LedgerError(
-                f"cannot write {path}: {error.strerror or error}. What was finished before is intact: "
-                "free space or make the folder writable (or choose another with --home), then run the same command."
-            ) from error
+    def _write(self, folder: str, name: str, rows: pa.Table) -> File:
+        self._seen.clear()
+        path = f"{self.path}/{folder}/{name}"
+        return File(path, self.store.put_table(path, rows, _repetitive(rows.schema), GROUP_BYTES), time.time())
 
 
-def _is_in(column: pa.ChunkedArray, keys: Collection[str]) -> pa.ChunkedArray:
-    return pc.is_in(column, value_set=pa.array(keys, pa.string()))
-
-
-def _digest(keys: pa.ChunkedArray) -> str:
-    digest = hashlib.blake2b(digest_size=12)
-    for chunk in keys.chunks:
-        digest.update("".join(chunk.to_pylist()).encode())
-    return digest.hexdigest()
+def _placed(numbers: packed.Numbers, starts: Sequence[int]) -> dict[int, pl.Series]:
+    """Numbers that count on through files, as row numbers by the place of the file; what is behind the last goes."""
+    numbers = numbers[numbers < starts[-1]].astype(np.int64)
+    places = np.searchsorted(starts, numbers, side="right") - 1
+    return {
+        int(place): pl.Series(numbers[places == place] - starts[place], dtype=pl.UInt32) for place in np.unique(places)
+    }
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
