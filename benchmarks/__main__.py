@@ -22,7 +22,7 @@ NAMES = {
     "ray_executor": ("", "--seconds 1 --batches 4 --runs 1"),
     "ledger": ("", "--keys 20000 --objects 30"),
     "ingest": ("--rows 100000", "--rows 5000 --runs 1"),
-    "curation": ("--rows 100000 1000000", "--rows 2000 --runs 1"),
+    "curation": ("--rows 100000 1000000 10000000", "--rows 2000 --runs 1"),
     "duplicates": ("--runs 3", "--documents 2000 --comments 5000 --runs 1"),
     "drawings": ("--runs 3", "--rows 200 --runs 1"),
     "generation": ("--images 128 --runs 3", "--images 8 --runs 1"),

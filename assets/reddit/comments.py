@@ -122,28 +122,37 @@ def _counted(source: str, comments: pl.LazyFrame, settings: Reddit) -> list[str]
 
 
 def deduplicate(comments: pl.LazyFrame, jaccard: float) -> pl.LazyFrame:
-    """All comments of all sources, with exact and near-duplicates of an earlier one rejected as such."""
-    kept = comments.filter(pl.col("verdict") == "kept").select("key", "text")
-    exact = exact_duplicates(kept).with_columns(reason=pl.lit("exact_duplicate"))
+    """All comments of all sources, with exact and near-duplicates of an earlier one rejected as such.
+
+    They are told apart by their row numbers; memory holds the keys of those that have a duplicate or are one.
+    """
+    numbered = comments.with_row_index("row")
+    kept = numbered.filter(pl.col("verdict") == "kept").select("text", key="row")
+    exact = exact_duplicates(kept).with_columns(copy=pl.lit("exact_duplicate"))
     near = near_duplicates(kept.filter(~pl.col("key").is_in(exact["key"].implode())), jaccard)
-    copies = near.select("key", "duplicate_of", reason=pl.lit("near_duplicate")).drop_nulls("duplicate_of")
+    near = near.with_columns(copy=pl.when(pl.col("duplicate_of").is_not_null()).then(pl.lit("near_duplicate")))
+    found = pl.concat([exact, near], how="diagonal").rename({"key": "row"})
+    named = numbered.filter(pl.col("row").is_in(_rows_in(found))).select("row", "key").collect()
+    found = found.with_columns(_named(found["duplicate_of"], named), _named(found["cluster"], named))
     return (
-        comments.with_columns(
-            duplicate_of=_looked_up(pl.concat([exact, copies]), "duplicate_of"),
-            cluster=_looked_up(near, "cluster"),
-            copy=_looked_up(pl.concat([exact, copies]), "reason"),
-        )
+        numbered.join(found.lazy(), on="row", how="left", maintain_order="left")
         .with_columns(
             verdict=pl.when(pl.col("copy").is_null()).then("verdict").otherwise(pl.lit("rejected")),
             reasons=pl.when(pl.col("copy").is_null()).then("reasons").otherwise(pl.concat_list("reasons", "copy")),
         )
-        .drop("copy")
+        .drop("row", "copy")
     )
 
 
-def _looked_up(table: pl.DataFrame, column: str) -> pl.Expr:
-    """The column of the row with the same key, else null: the few copies are looked up, no table is joined."""
-    return pl.col("key").replace_strict(table["key"], table[column], default=None, return_dtype=pl.String)
+def _rows_in(found: pl.DataFrame) -> pl.Series:
+    """The numbers of the rows that others are copies of."""
+    return pl.concat([found["duplicate_of"], found["cluster"]]).drop_nulls().unique().implode()
+
+
+def _named(rows: pl.Series, named: pl.DataFrame) -> pl.Series:
+    """The keys of row numbers; ``named`` has the columns row and key, ascending."""
+    places = named["row"].search_sorted(rows)
+    return named["key"].gather(pl.select(pl.when(rows.is_not_null()).then(places)).to_series()).alias(rows.name)
 
 
 def first(source: str, lines: int, settings: Reddit, salt: str) -> pl.DataFrame:

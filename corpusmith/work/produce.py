@@ -14,12 +14,16 @@ import polars as pl
 import pyarrow as pa
 
 from corpusmith.errors import CorpusmithError, MakerError, PlanError, TooManyFailures
+from corpusmith.work.ahead import begun
+from corpusmith.work.in_order import in_order
 from corpusmith.work.ledger import BATCH_ROWS, FAILURE_SCHEMA, KEY, Ledger, Shelf
 from corpusmith.work.plan import canonical, keys
 
 PLAN_ROWS = 32_768
 OVERLAP_ABOVE = 3.0
 FEWEST_FAILURES = 10
+MERGED_EVERY = 256
+"""Batches of a run after which small segments are merged."""
 
 
 class Maker(Protocol):
@@ -107,9 +111,7 @@ def produce(
     if todo.any():
         _make(plan, plan_keys, todo, maker, shelf, executor or local, max_failure_rate, on_progress)
         shelf.compact()
-    finished = shelf.scan().select(KEY, *maker.schema.names)
-    keyed = pl.concat([plan, plan_keys.to_frame().lazy()], how="horizontal")
-    return keyed.join(finished, on=KEY, how="inner", maintain_order="left")
+    return in_order(plan, plan_keys, shelf.scan(plan_keys).select(KEY, *maker.schema.names))
 
 
 def with_failed(made: pl.LazyFrame, plan: pl.LazyFrame, maker: Maker) -> pl.LazyFrame:
@@ -139,14 +141,16 @@ def keys_of(plan: pl.LazyFrame, maker: Maker) -> pl.Series:
 
 
 def missing(plan_keys: pl.Series, shelf: Shelf) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which plan rows are still to be made, the first of equal ones only and none taken down; shape (rows,), bool."""
-    over = pl.concat([shelf.keys(), pl.Series(KEY, [*shelf.taken_down], pl.String)])
-    return (~plan_keys.is_in(over.implode()) & plan_keys.is_first_distinct()).to_numpy()
+    """Which plan rows are still to be made, the first of equal ones only and none taken down; shape (rows,), bool.
+
+    ``shelf.scan(plan_keys)`` then gives the rows of the segments that it saw, without another listing.
+    """
+    return shelf.lacking(plan_keys)
 
 
 def local(maker: Maker, batches: Iterable[pa.RecordBatch]) -> Iterator[Outcome]:
     """The default executor: batch after batch in this process."""
-    for batch in batches:
+    for batch in begun(maker, batches):
         yield attempt(maker, batch)
 
 
@@ -222,6 +226,7 @@ class _Writer:
     shelf: Shelf
     pool: ThreadPoolExecutor
     seconds: float = 0.0
+    stored: int = 0
     waiting: Future[None] | None = field(default=None)
 
     def store(self, outcome: Outcome, made_in: float) -> None:
@@ -241,6 +246,9 @@ class _Writer:
             self.shelf.add_failures(outcome.failures)
         if outcome.made.num_rows:
             self.shelf.append(outcome.made)
+        self.stored += 1
+        if self.stored % MERGED_EVERY == 0:  # a long run that is killed leaves no more segments than this unmerged
+            self.shelf.compact()
         self.seconds = time.perf_counter() - began
 
 
