@@ -15,7 +15,6 @@ from corpusmith.errors import UserError
 from corpusmith.release.plain import read_json, shown
 
 if TYPE_CHECKING:
-
     from corpusmith.assets.corpus import Corpus
     from corpusmith.assets.resources import Workshop
     from corpusmith.work.ledger import Shelf
