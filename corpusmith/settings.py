@@ -99,12 +99,12 @@ class Ray(Table):
 
 
 class Work(Table):
-    """The engine's."""
+    """The engine's; what came later has a default, so that settings that were written before still hold."""
 
     max_failure_rate: Share
     ledger: Here[Annotated[str, AfterValidator(ledger_place)] | None] = None
-    executor: Here[Literal["local", "ray"]]
-    ray: Here[Ray]
+    executor: Here[Literal["local", "ray"]] = "local"
+    ray: Here[Ray] = Ray(address=None, makers={})
     corpora: Here[list[str]]
     publish: Here[str | None]
     allow_unknown_code: Here[bool]
