@@ -1,8 +1,8 @@
 """Commands in forks of a process that has the libraries loaded: a process of its own for each, without the imports.
 
 Loading torch, dagster, great_expectations and the rest takes a command seconds, and the tests give hundreds of them.
-No module of corpusmith is loaded before the fork, and no library computes there, so that no thread is lost by it. A
-command whose environment is another in what libraries read while they load is started anew.
+Next to nothing of corpusmith is loaded before the fork, and no library computes there, so that no thread is lost by it.
+A command whose environment is another in what libraries read while they load is started anew.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LOADED = (
-    *("numpy", "pandas", "polars", "pyarrow.dataset", "pyarrow.parquet", "torch", "transformers", "datasets"),
-    *("tokenizers", "diffusers", "dagster", "dagster_polars", "great_expectations", "sklearn.linear_model"),
-    *("scipy.sparse.csgraph", "PIL.Image", "matplotlib.figure", "jinja2", "mlcroissant", "huggingface_hub", "httpx"),
+    *("numpy", "pandas", "polars", "pyarrow.dataset", "pyarrow.parquet", "torch"),
+    *("transformers", "datasets", "tokenizers", "diffusers", "huggingface_hub"),
+    *("dagster", "dagster_polars", "great_expectations", "sklearn.linear_model"),
+    *("scipy.sparse.csgraph", "PIL.Image", "matplotlib.figure", "jinja2", "mlcroissant", "httpx"),
     *("typer", "rich.table", "pydantic", "xxhash", "zstandard", "ijson", "orjson", "psutil", "filelock", "yaml"),
 )
 READ_WHILE_LOADING = (
@@ -80,7 +81,9 @@ def _loaded(_process: int) -> tuple[socket.socket, threading.Lock]:
 def _serve(asked: socket.socket) -> None:
     """Fork for each request, until nobody asks any more."""
     sys.path[0] = str(ROOT)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as corpusmith.models does before it loads torch
+    from corpusmith.dagster_project.quiet import SILENT
+
+    os.environ |= SILENT | {"OMP_WAIT_POLICY": "PASSIVE"}  # as the command itself has it before it loads them
     for module in LOADED:
         importlib.import_module(module)
     gc.freeze()  # a collection in a fork does not touch, and so copy, what was loaded here
