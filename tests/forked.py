@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+BEGAN = dict(os.environ)
+"""The environment in which libraries are loaded, before any test has changed it."""
 LOADED = (
     *("numpy", "pandas", "polars", "pyarrow.dataset", "pyarrow.parquet", "torch"),
     *("transformers", "datasets", "tokenizers", "diffusers", "huggingface_hub"),
@@ -44,7 +46,7 @@ def run(
     name: str, *arguments: str, cwd: Path | None = None, env: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """A command of this environment, such as corpusmith: how it ended, and what it printed."""
-    if _read(env) != _read(os.environ):
+    if _read(env) != _read(BEGAN):
         line = [str(shutil.which(name, path=str(Path(sys.executable).parent))), *arguments]
         return subprocess.run(line, cwd=cwd, env=dict(env), capture_output=True, text=True, check=False)
     request = {"name": name, "arguments": arguments, "cwd": str(cwd or Path.cwd()), "env": dict(env)}
@@ -73,7 +75,8 @@ def _text(file: Any) -> str:
 def _loaded(_process: int) -> tuple[socket.socket, threading.Lock]:
     """Where to ask, and whose turn it is; one for each process that asks, and gone with it."""
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    subprocess.Popen([sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd=ROOT)
+    line = [sys.executable, __file__, str(theirs.fileno())]
+    subprocess.Popen(line, pass_fds=[theirs.fileno()], cwd=ROOT, env=BEGAN)
     theirs.close()
     return mine, threading.Lock()
 
