@@ -16,7 +16,8 @@ from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry
 from corpusmith.models.finetune import FINETUNED as TUNED
-from corpusmith.models.finetune import Examples, Finetuner, Recipe, adapted
+from corpusmith.models.finetune import Examples, Finetuner, adapted
+from corpusmith.models.lora import Recipe
 
 
 def finetuned(sources: pl.LazyFrame, workshop: Workshop) -> pl.LazyFrame:

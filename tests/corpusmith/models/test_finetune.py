@@ -19,11 +19,13 @@ from safetensors.torch import save_file
 
 from corpusmith.drawings import objects
 from corpusmith.errors import ModelError, PlanError
-from corpusmith.models import finetune
+from corpusmith.models import lora
 from corpusmith.models.catalog import entry
 from corpusmith.models.diffusion import load
-from corpusmith.models.finetune import FINETUNED, Examples, Finetuner, Recipe, adapted
-from corpusmith.models.images import Generator, png
+from corpusmith.models.finetune import FINETUNED, Examples, Finetuner, adapted
+from corpusmith.models.generator import Generator
+from corpusmith.models.images import png
+from corpusmith.models.lora import Recipe
 from corpusmith.models.variations import ImageToImage
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce, shelf_of
@@ -52,8 +54,8 @@ def few() -> Examples:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(finetune, "HELD_OUT", 4)
-    monkeypatch.setattr(finetune, "MEASURES", 2)
+    monkeypatch.setattr(lora, "HELD_OUT", 4)
+    monkeypatch.setattr(lora, "MEASURES", 2)
 
 
 def row_of(tuner: Finetuner) -> pa.RecordBatch:
@@ -70,16 +72,17 @@ PROGRAM = """
 import sys, time
 import polars as pl
 from pathlib import Path
-from corpusmith.models import finetune
+from corpusmith.models import lora
 from corpusmith.models.catalog import Entry
-from corpusmith.models.finetune import Examples, Finetuner, Recipe
-finetune.HELD_OUT, finetune.MEASURES, finetune.SAVE_EVERY = 4, 2, 1
-step = finetune.Task.step
+from corpusmith.models.finetune import Examples, Finetuner
+from corpusmith.models.lora import Recipe
+lora.HELD_OUT, lora.MEASURES, lora.SAVE_EVERY = 4, 2, 1
+step = lora.Task.step
 def said(task, number):
     print(number, flush=True)
     time.sleep(0.2)
     return step(task, number)
-finetune.Task.step = said
+lora.Task.step = said
 examples = Examples(*(pl.scan_parquet(file) for file in sys.argv[3:5]))
 tuner = Finetuner(Entry.model_validate_json(sys.argv[1]), Recipe(**{recipe!r}), examples, Path(sys.argv[2]))
 import pyarrow as pa
@@ -103,8 +106,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(unet_folder, ent
     process.wait()
     assert process.returncode == -signal.SIGKILL
     taken: list[int] = []
-    step = finetune.Task.step
-    monkeypatch.setattr(finetune.Task, "step", lambda task, number: (taken.append(number), step(task, number))[1])
+    step = lora.Task.step
+    monkeypatch.setattr(lora.Task, "step", lambda task, number: (taken.append(number), step(task, number))[1])
     assert made_by(Finetuner(tiny, SHORT, few, tmp_path / "killed")) == unbroken
     assert taken == [4, 5]
     assert not list(tmp_path.rglob("*.tmp"))
@@ -130,8 +133,8 @@ def test_every_kind_of_generator_learns_something_and_is_left_as_it_was(
 
 def test_a_house_generator_errs_less_on_drawings_that_it_was_never_shown(tmp_path, monkeypatch):
     """An early checkpoint, and drawings that it is shown by the name of the thing alone."""
-    monkeypatch.setattr(finetune, "HELD_OUT", 96)
-    monkeypatch.setattr(finetune, "MEASURES", 1)
+    monkeypatch.setattr(lora, "HELD_OUT", 96)
+    monkeypatch.setattr(lora, "MEASURES", 1)
     examples = Examples(table(96, 11).lazy(), table(48, 12).lazy())
     recipe = Recipe(steps=40, batch_rows=12, rate=2e-3, warm_up=4)
     before, after = made_by(Finetuner(entry("house/velocity-early"), recipe, examples, tmp_path))["losses"]
@@ -148,7 +151,7 @@ def test_an_adapter_is_the_same_bytes_however_safetensors_wrote_it(tmp_path):
     names = [f"name{number}" for number in range(20)]
     for name in ("one", "other"):
         save_file(tensors, tmp_path / name, metadata=dict.fromkeys(names, "é"))
-    one, other = (finetune._in_order((tmp_path / name).read_bytes()) for name in ("one", "other"))
+    one, other = (lora._in_order((tmp_path / name).read_bytes()) for name in ("one", "other"))
     assert one == other
     (tmp_path / "read").write_bytes(one)
     with safe_open(tmp_path / "read", "pt") as file:
@@ -263,7 +266,7 @@ def test_an_adapter_that_cannot_be_laid_over_says_why(unet_folder, flux_folder, 
 def test_a_fingerprint_costs_no_torch(unet_folder, few):
     program = (
         "import sys; import polars as pl; from pathlib import Path; from corpusmith.models.catalog import Entry;"
-        "from corpusmith.models.finetune import Examples, Finetuner, Recipe;"
+        "from corpusmith.models.finetune import Examples, Finetuner; from corpusmith.models.lora import Recipe;"
         f"fields = dict(name='tiny', role='text_to_image', repository={str(unet_folder)!r}, size=64, steps=2);"
         "entry = Entry(**fields, pipeline='StableDiffusionPipeline', licence='mit', vram_gb=0.1);"
         "Finetuner(entry, Recipe(), Examples(pl.LazyFrame(), pl.LazyFrame()), Path('x')).fingerprint;"
