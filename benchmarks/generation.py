@@ -29,7 +29,7 @@ from benchmarks.tables import Measured, Value, met, show
 from corpusmith.models import house
 from corpusmith.models.catalog import Entry, entry
 from corpusmith.models.diffusion import Loaded
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 

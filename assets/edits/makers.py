@@ -9,7 +9,7 @@ from corpusmith.assets.edits.settings import Curated, Edits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog
 from corpusmith.models.editor import Editor
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.models.perceivers import Embedder, Tagger
 from corpusmith.models.perceivers.edits import EditJudge
 from corpusmith.models.regions import NamedRegions, RegionFinder

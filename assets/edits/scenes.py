@@ -14,7 +14,8 @@ from corpusmith.curate import masks
 from corpusmith.drawings import scenes as drawing
 from corpusmith.ingest.coco import mask_of
 from corpusmith.ingest.photographs import KEPT, kept, read
-from corpusmith.models.images import Generator, UnusableError
+from corpusmith.models.generator import Generator
+from corpusmith.models.images import UnusableError
 from corpusmith.work.draws import mix
 from corpusmith.work.plan import canonical, fingerprint, seeds
 from corpusmith.work.produce import Make, Maker, with_failed

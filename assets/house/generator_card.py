@@ -19,7 +19,7 @@ from corpusmith.drawings import captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import render
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.catalog import Entry, of_role
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.models.perceivers import Classifier, Tagger
 from corpusmith.work.plan import keys
 

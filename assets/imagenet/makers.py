@@ -12,7 +12,7 @@ from corpusmith.assets.imagenet.ways import Way
 from corpusmith.errors import ModelError, SettingsError
 from corpusmith.models import catalog
 from corpusmith.models.catalog import Entry
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.models.perceivers import Embedder, Recognizer, Safety, TextSimilarity
 from corpusmith.models.perceivers.chat import Captioner, LocalVision
 from corpusmith.models.text.servers import Servers, served

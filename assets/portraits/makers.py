@@ -5,7 +5,7 @@ from __future__ import annotations
 from corpusmith.assets.portraits.settings import Portraits
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog, perceivers
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.models.perceivers.chat import LocalVision
 from corpusmith.models.perceivers.network import ImageModel
 from corpusmith.models.text.servers import Servers, served

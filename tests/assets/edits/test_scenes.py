@@ -18,7 +18,7 @@ from corpusmith.assets.resources import Workshop
 from corpusmith.curate import masks
 from corpusmith.errors import SourceError
 from corpusmith.models.catalog import entry
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 
 
 def workshop(home: Path, *source: Path | str, **more: str) -> Workshop:

@@ -14,7 +14,7 @@ from corpusmith.assets.house.training import train
 from corpusmith.assets.portraits.prompts import prompts
 from corpusmith.errors import ModelError
 from corpusmith.models.catalog import entry
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 
 ROWS, STEPS = 40, 4
 

@@ -10,7 +10,7 @@ from corpusmith.errors import ModelError
 from corpusmith.models import loading
 from corpusmith.models.catalog import entry, of_role
 from corpusmith.models.diffusion import load
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.models.preflight import preflight, weights_fault
 
 SD3 = "StableDiffusion3Pipeline"

@@ -9,7 +9,8 @@ from corpusmith.hardware import machine
 from corpusmith.models import images
 from corpusmith.models.arriving import Arriving, arriving
 from corpusmith.models.filling import filling, found_once, known, timed
-from corpusmith.models.images import AHEAD, Generator
+from corpusmith.models.generator import Generator
+from corpusmith.models.images import AHEAD
 
 PROMPTS = [f"a {mood} man, portrait" for mood in ("happy", "sad", "angry")] * 8
 

@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from corpusmith.errors import LedgerError
-from corpusmith.models import images
+from corpusmith.models import generator
 from corpusmith.models.catalog import entry
-from corpusmith.models.images import Generator, UnusableError
+from corpusmith.models.generator import Generator
+from corpusmith.models.images import UnusableError
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.plan import keys
 from corpusmith.work.produce import produce, shelf_of
@@ -111,7 +112,7 @@ def test_a_prompt_is_encoded_once_in_a_batch_and_the_negative_once_at_all(maker,
         return encode(prompts, **more)
 
     monkeypatch.setattr(maker, "_encoded", counting)
-    monkeypatch.setattr(images, "TEXT_BATCH", 1)
+    monkeypatch.setattr(generator, "TEXT_BATCH", 1)
     rows = pa.record_batch({"key": [f"{n:032x}" for n in range(8)], "prompt": [PROMPTS[0]] * 4 + PROMPTS[:4]})
     maker.make(rows)
     assert asked == [PROMPTS[0], "", *PROMPTS[:4]]
@@ -157,7 +158,7 @@ def test_an_image_of_no_numbers_is_a_failure(maker):
 
 def test_a_pipeline_whose_embeddings_cannot_be_given_back_gets_the_words(maker, monkeypatch):
     by_embeddings = made_of(maker, PROMPTS[:4])
-    monkeypatch.setattr(images, "EMBEDDINGS", {})
+    monkeypatch.setattr(generator, "EMBEDDINGS", {})
     by_words = made_of(maker, PROMPTS[:4])
     assert all(
         np.abs(pixels(a).astype(int) - pixels(b)).max() <= 1 for a, b in zip(by_embeddings, by_words, strict=True)
@@ -182,7 +183,7 @@ def test_provenance_names_model_commit_settings_and_libraries(maker):
 
 def test_a_fingerprint_costs_no_torch(unet_folder):
     program = (
-        "import sys; from corpusmith.models.catalog import Entry; from corpusmith.models.images import Generator;"
+        "import sys; from corpusmith.models.catalog import Entry; from corpusmith.models.generator import Generator;"
         f"fields = dict(name='tiny', role='text_to_image', repository={str(unet_folder)!r}, pipeline='P', size=64);"
         "Generator(Entry(**fields, steps=2, licence='mit', vram_gb=0.1)).fingerprint; print('torch' in sys.modules)"
     )
@@ -215,7 +216,7 @@ PROGRAM = """
 import signal, time
 import polars as pl
 from corpusmith.models.catalog import Entry
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner may have handed down a deaf one

@@ -18,7 +18,7 @@ from ray_makers import Elsewhere, Loading, Suicidal, Threads
 from corpusmith.assets.registry import load
 from corpusmith.errors import ClusterError, ModelError, SettingsError, TooManyFailures, UserError
 from corpusmith.models.catalog import catalog
-from corpusmith.models.images import Generator
+from corpusmith.models.generator import Generator
 from corpusmith.settings import Ray
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import Maker, produce, shelf_of
