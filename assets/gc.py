@@ -7,9 +7,11 @@ that none of these is kept. What was made before that was noted, or for nobody's
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +20,9 @@ from filelock import FileLock, Timeout
 from corpusmith.assets import ledgers, running, uses
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.resources import Workshop
+from corpusmith.errors import CorpusmithError
 from corpusmith.release import manifest, shelf
-from corpusmith.work import gc
+from corpusmith.work import compaction, gc
 from corpusmith.work.ledger import Ledger, Shelf
 
 PULLED = "pulled"
@@ -42,8 +45,8 @@ class Found:
 
     busy: corpora that are being built: nothing goes of them, or of what they share. undecided: releases of which it is
     not known what they are made of: nothing goes of the ledger. dropped: contents that are no longer kept, by corpus.
-    unknown: rows of the ledger of which nobody noted what they are for. elsewhere: ledgers of which nothing goes, since
-    other homes may use their rows.
+    unknown: rows of the ledger of which nobody noted what they are for. elsewhere: ledgers of which no row goes, since
+    other homes may use them; what was merged there goes.
     """
 
     parts: Sequence[Part] = ()
@@ -97,6 +100,7 @@ def look(chosen: Sequence[Corpus], workshop: Workshop, keep: int, busy: Collecti
             parts += _of_tables(corpus, workshop)
     parts += _rest(home, busy)
     elsewhere = ledgers.elsewhere(home)
+    parts += [part for place in elsewhere for part in _replaced(place)]
     return Found(parts, sorted(busy), undecided, {} if undecided or elsewhere else dropped, unknown, elsewhere)
 
 
@@ -227,7 +231,32 @@ def _rest(home: Path, busy: Collection[str]) -> list[Part]:
     last = {path.read_text() for path in (hidden / "checks").glob("*.json")}
     old = [path for path in sorted((hidden / "checked").glob("*.json")) if not any(path.stem in said for said in last)]
     left = [path for place in ("ledger", "tables", "uses") for path in gc.leftovers(hidden / place, now)]
-    return _files((), "reports of earlier checks", old) + _files((), "leftovers of processes that were killed", left)
+    parts = _files((), "reports of earlier checks", old) + _files((), "leftovers of processes that were killed", left)
+    return parts + _temporary(gc.temporary(now))
+
+
+def _temporary(folders: Sequence[Path]) -> list[Part]:
+    def remove() -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    size = sum(path.stat().st_size for folder in folders for path in folder.iterdir())
+    return [Part((), "temporary folders of processes that were killed", 0, size, remove)] if folders else []
+
+
+def _replaced(place: str) -> list[Part]:
+    """What was merged into other segments in a ledger elsewhere, so long ago that nobody reads it any more.
+
+    None of a ledger that cannot be reached: what lies here can be freed without it.
+    """
+    found = []
+    with contextlib.suppress(CorpusmithError):
+        for one in Ledger(place).shelves():
+            listing = one.listed()
+            names = {name for _, gone in compaction.swept(one, listing) for name in gone}
+            if size := sum(file.bytes for file in listing.replaced if file.name in names):
+                found.append(Part((), f"merged segments of {one.said}", 0, size, partial(compaction.sweep, one)))
+    return found
 
 
 def _files(corpora: tuple[str, ...], what: str, paths: Sequence[Path]) -> list[Part]:

@@ -19,8 +19,6 @@ from corpusmith.release.plain import shown
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.plan import keys as keys_of
 
-LONG = 16  # characters from which on a text is looked for in the message of a failure
-
 
 @dataclass(frozen=True)
 class Going:
@@ -124,7 +122,7 @@ def _check_known(keys: frozenset[str], corpus: Corpus, home: Path) -> None:
 def _erase(going: Going, ledger: Ledger) -> int:
     """Take out of every shelf what the marks name, and what a maker saw in a text or image alone."""
     texts = going.rows["text"].drop_nulls().unique(maintain_order=True).rename("text")
-    said = [*takedown.quoted(texts), *texts.filter(texts.str.len_chars() >= LONG)]
+    said = [*takedown.quoted(takedown.telling(texts)), *texts.filter(texts.str.len_chars() >= takedown.LONG)]
     marks = going.marks
     images = pl.Series("image_sha256", sorted(mark for mark in marks if len(mark) == 64), pl.String)
     erased = 0

@@ -144,9 +144,8 @@ def asked(objects: int) -> list[tuple[str, int, float | None, int, int]]:
             else:
                 shelf.lacking(pl.Series(pl.from_arrow(keys(0, 1000)["key"])))
             seconds = time.perf_counter() - began
-            rows.append(
-                (step, len(shelf.listed().segments), seconds, proxy.count("GET", "list-type"), len(proxy.asked))
-            )
+            listings, requests = proxy.count("GET", "list-type"), len(proxy.asked)
+            rows.append((step, len(shelf.listed().segments), seconds, listings, requests))
         compaction.sweep(shelf, grace=-60)
     return rows
 

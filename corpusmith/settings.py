@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails
@@ -82,6 +83,13 @@ class Actors(Table):
     num_gpus: Annotated[float, Field(ge=0)] = 0
 
 
+def ray_address(value: str) -> str:
+    """Where a Ray cluster is. Raises ValueError for what is no address, as ``local``, which would let anybody in."""
+    if not re.fullmatch(r"auto|(ray://)?[^\s/]+:[0-9]+", value):
+        raise ValueError("expected auto, host:port, ray://host:port, or null for a cluster of this machine's own")
+    return value
+
+
 class Ray(Table):
     """The Ray cluster that makes.
 
@@ -89,7 +97,7 @@ class Ray(Table):
     makers: by the name of a maker, or of its kind; what is not said there is as under ``default``.
     """
 
-    address: str | None
+    address: Annotated[str, AfterValidator(ray_address)] | None
     makers: dict[str, Actors]
 
     def actors(self, *names: str) -> Actors:
@@ -160,13 +168,13 @@ def load(
     profiles = raw.pop("profiles", {}) or {}
     if profile not in profiles:
         raise SettingsError(f"unknown profile {profile!r}: {path} has {', '.join(profiles) or 'none'}")
+    if not isinstance(over := profiles[profile] or {}, Mapping):
+        raise SettingsError(f"{path}: profiles.{profile}: expected a table of settings, found {over!r}")
     layers = [(f"--set {override}", _parse(override)) for override in overrides]
     if source and source[1]:
         corpus, named = source
         layers.append((f"--source {' '.join(named)}", {corpus: {"source": list(named)}}))
-    laid = list(
-        itertools.accumulate((layer for _, layer in layers), merge, initial=merge(raw, profiles[profile] or {}))
-    )
+    laid = list(itertools.accumulate((layer for _, layer in layers), merge, initial=merge(raw, over)))
     try:
         return model.model_validate(laid[-1])
     except ValidationError as error:
@@ -299,6 +307,15 @@ def _listed(problem: ErrorDetails) -> str:
     return f"; write [{problem['input']}]" if is_one else ""
 
 
+def _bare(annotation: Any) -> Any:
+    """A type without what is said of it, and without None."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return _bare(next(one for one in get_args(annotation) if one is not NoneType))
+    return annotation
+
+
 def _near(problem: ErrorDetails, where: Sequence[str], model: type[BaseModel]) -> str:
     if problem["type"] != "extra_forbidden":
         return ""
@@ -306,6 +323,7 @@ def _near(problem: ErrorDetails, where: Sequence[str], model: type[BaseModel]) -
 
     table: Any = model
     for part in where[:-1]:
-        table = table.model_fields[part].annotation if hasattr(table, "model_fields") else get_args(table)[-1]
+        inside = table.model_fields[part].annotation if hasattr(table, "model_fields") else get_args(table)[-1]
+        table = _bare(inside)
     close = difflib.get_close_matches(where[-1], list(table.model_fields), n=1)
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(table.model_fields)}"

@@ -1,9 +1,15 @@
 """Change only those rows of a column that need it, so that a rare and slow rule costs little."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
+
+FAST: Final = 1 << 15
+"""Bytes of literals up to which a regex of them is compiled: of a few it is up to thirty times as fast as contains_any
+(10 of 70 letters), of many it grows too large.
+"""
 
 
 def changed_where(texts: pl.Series, mask: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
@@ -39,6 +45,13 @@ def non_ascii(texts: pl.Series) -> pl.Series:
 def contains_any(texts: pl.Series, hints: list[str]) -> pl.Series:
     """Which texts hold one of the literals."""
     return texts.str.contains("|".join(map(pl.escape_regex, hints)))  # ten times as fast as contains_any
+
+
+def holds_any(texts: pl.Expr, literals: Sequence[str]) -> pl.Expr:
+    """Which texts hold one of the literals, of which there is one at least; a null is null."""
+    if 0 < sum(len(literal.encode()) for literal in literals) <= FAST:
+        return texts.str.contains("|".join(map(pl.escape_regex, literals)))
+    return texts.str.contains_any([*literals])
 
 
 def matching(texts: pl.Series, hints: list[str], pattern: str) -> pl.Series:

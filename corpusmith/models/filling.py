@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from corpusmith.errors import LedgerError
 from corpusmith.whole import write_whole
 
 GROWTH: Final = 1.05  # twice as much at once has to be this much faster, or it is not worth the memory
@@ -70,7 +71,7 @@ def found_once(what: str, card: str, search: Callable[[], int]) -> int:
     size = known(what, card)
     if size is None:
         size = search()
-        with contextlib.suppress(OSError):  # a folder that may not be written: the next process searches anew
+        with contextlib.suppress(OSError, LedgerError):  # read-only, or a full disk: the next process searches anew
             write_whole(_place(what, card), json.dumps({"what": what, "card": card, "size": size}))
     return size
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.curate.rows import holds_any
 from corpusmith.errors import ReleaseError, UserError
 from corpusmith.release import manifest, parquet, shelf, tombstones
 from corpusmith.release.lineage import Lineage
@@ -25,6 +26,8 @@ MASK: Final = "mask"
 COPY_OF: Final = "duplicate_of"
 FOUND: Final = pl.Schema({KEY: pl.String(), "text": pl.String(), "holds": pl.List(pl.String())})
 NAMED_FIRST: Final = 5
+LONG: Final = 16
+"""Characters from which on a text of one word tells which one it is."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def closure(tables: Sequence[pl.LazyFrame], marks: Collection[str], lineage: Lin
     while True:
         found = pl.concat([FOUND.to_frame(), *(_marked(table, known, texts, lineage) for table in tables)])
         gained = frozenset(found[KEY]) | frozenset(found["holds"].explode().drop_nulls())
-        said = found["text"].drop_nulls().unique()
+        said = telling(found["text"].drop_nulls().unique())
         if gained <= known and said.len() == texts.len():
             return found.unique(KEY, keep="first", maintain_order=True)
         known, texts = known | gained, said
@@ -68,14 +71,14 @@ def _marked(table: pl.LazyFrame, marks: frozenset[str], texts: pl.Series, lineag
     refers = [one.is_in(named) for one in (*own, *_parents(schema, lineage))]
     refers += [one.list.eval(pl.element().is_in(named)).list.any() for one in parts]
     if "plan" in schema and texts.len():
-        refers.append(pl.col("plan").str.contains_any(quoted(texts)))
+        refers.append(holds_any(pl.col("plan"), quoted(texts)))
     return (
         table.filter(pl.any_horizontal(one.fill_null(False) for one in refers))
         .select(
             KEY,
             text=pl.col("text") if "text" in schema else pl.lit(None, pl.String),
             holds=pl.concat_list(*(one for one in own[1:]), *parts, pl.lit([], pl.List(pl.String)))
-            .list.drop_nulls()
+            .list.filter(pl.element() != "")
             .list.unique(maintain_order=True),
         )
         .collect(engine="streaming")
@@ -112,9 +115,12 @@ def _parts(schema: pl.Schema, lineage: Lineage) -> list[pl.Expr]:
 
 
 def _digest(texts: pl.Expr) -> pl.Expr:
-    """SHA-256 of each text; polars has none, so they are hashed one by one, as keys are: a second for a million."""
+    """SHA-256 of each text, null of an empty one, which names nothing.
+
+    Polars has none, so they are hashed one by one, as keys are: a second for a million.
+    """
     return texts.map_batches(
-        lambda part: pl.Series([one and sha256_of(one) for one in part.to_list()], dtype=pl.String),
+        lambda part: pl.Series([sha256_of(one) if one else None for one in part.to_list()], dtype=pl.String),
         return_dtype=pl.String,
     )
 
@@ -122,6 +128,14 @@ def _digest(texts: pl.Expr) -> pl.Expr:
 def sha256_of(text: str) -> str:
     """SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def telling(texts: pl.Series) -> pl.Series:
+    """The texts that name a row where they stand in a plan or a message: of two words or more, or of LONG characters.
+
+    A plan holds shorter ones as names, labels and punctuation, whoever said them.
+    """
+    return texts.filter(texts.str.contains(r"\w\S*\s+\S*\w") | (texts.str.len_chars() >= LONG))
 
 
 def quoted(texts: pl.Series) -> list[str]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from corpusmith.work.compaction import GRACE_SECONDS
 from corpusmith.work.ledger import Shelf
+from corpusmith.work.store import unfinished
 
 STALE_SECONDS = 86_400
-"""Age from which on a temporary file is nobody's: no single file is written for as long."""
+"""Age from which on nobody looks at what was set aside."""
+
+_OURS = re.compile(r"corpusmith-(keys-)?[a-z0-9_]{8}")  # keys-: of earlier versions
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ def free(shelf: Shelf, garbage: pl.Series) -> None:
 
     Killed at any moment, no other row is lost, and the same call completes it (`Shelf.erase`).
     """
-    shelf.erase(frozenset(garbage))
+    shelf.erase(garbage)
     if not shelf.count(garbage):
         shelf.remove()
 
@@ -50,8 +59,27 @@ def leftovers(folder: Path, now: float) -> list[Path]:
     """What nobody needs under a folder: temporary files that a killed process left behind, what was set aside, and
     segments that were merged into others, each before the list that names it. ``now``: seconds.
     """
-    found = [path for path in sorted(folder.rglob(".*.tmp")) if now - path.stat().st_mtime > STALE_SECONDS]
     aside = [path for path in sorted(folder.glob("*/set-aside/*")) if now - path.stat().st_mtime > STALE_SECONDS]
-    lists = [path for path in sorted(folder.glob("*/replaced/*.json")) if now - path.stat().st_mtime > STALE_SECONDS]
+    lists = [path for path in sorted(folder.glob("*/replaced/*.json")) if now - path.stat().st_mtime > GRACE_SECONDS]
     replaced = [path.parents[1] / "segments" / name for path in lists for name in json.loads(path.read_text())]
-    return found + aside + [path for path in replaced if path.exists()] + lists
+    return unfinished(folder, now) + aside + [path for path in replaced if path.exists()] + lists
+
+
+def temporary(now: float) -> list[Path]:
+    """Folders of this user in the folder of temporary files that killed processes of ours left behind.
+
+    Theirs are named as `tempfile` does, closed to others, and hold plain files without a suffix: no home looks so.
+    """
+    folders = [path for path in sorted(Path(tempfile.gettempdir()).glob("corpusmith-*")) if _OURS.fullmatch(path.name)]
+    return [path for path in folders if _is_left(path, now)]
+
+
+def _is_left(folder: Path, now: float) -> bool:
+    with contextlib.suppress(OSError):  # its process has just ended
+        said, files = folder.lstat(), list(folder.iterdir())
+        if not stat.S_ISDIR(said.st_mode) or stat.S_IMODE(said.st_mode) != 0o700 or said.st_uid != os.getuid():
+            return False
+        every = [said, *(path.lstat() for path in files)]
+        is_plain = all(stat.S_ISREG(one.st_mode) for one in every[1:]) and not any("." in path.name for path in files)
+        return is_plain and now - max(one.st_mtime for one in every) > GRACE_SECONDS
+    return False

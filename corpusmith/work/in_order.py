@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,8 @@ import polars as pl
 import pyarrow as pa
 from polars.io.plugins import register_io_source
 
-from corpusmith.errors import PlanError
+from corpusmith.errors import LedgerError, PlanError
+from corpusmith.whole import full, is_full
 from corpusmith.work.ledger import KEY
 from corpusmith.work.packed import Numbers, pack
 
@@ -38,7 +41,8 @@ def in_order(plan: pl.LazyFrame, plan_keys: pl.Series, finished: pl.LazyFrame) -
     plan_keys: the key of each plan row. finished: what was made (``key`` and other columns, each key once), in any
     order. Both tables are read in a stream, as often as the frame is, and only the columns that are asked for. What was
     made waits in a temporary folder, in parts of the plan's order, unless there is one part: memory holds the plan's
-    keys, some 30 bytes each, and a part. Raises, when it is read, PlanError (the plan has not as many rows as keys).
+    keys, some 30 bytes each, and a part. Raises, when it is read, PlanError (the plan has not as many rows as keys) and
+    LedgerError (the temporary folder's disk is full).
     """
     own, columns, keys = plan.collect_schema(), finished.collect_schema(), pack(plan_keys)
     made = [name for name in columns.names() if name != KEY]
@@ -125,7 +129,14 @@ class _Parts:
         self._schema = self.finished.collect_schema()
         self._held: list[pl.DataFrame] = [pl.DataFrame(schema=self._schema)]
         if len(self.keys):
-            self._divide()
+            try:
+                self._divide()
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                why = os.strerror(error.errno or errno.ENOSPC)
+                more = "or set TMPDIR to a folder with more room: rows wait there for their place"
+                raise LedgerError(f"{full(self.folder, why)}, {more}") from error
 
     def end_of(self, row: int) -> int:
         """Where the part ends that holds a row of the plan."""

@@ -160,7 +160,7 @@ class Shelf:
         Segments are read in the order of their names; without ``name`` it has one of its own and may be merged.
         """
         if self.taken_down:
-            rows = rows.filter(pc.invert(erasing.is_in(rows[KEY], self.taken_down)))
+            rows = rows.filter(pc.invert(erasing.is_in(rows[KEY], erasing.values(pl.Series([*self.taken_down])))))
             if not rows.num_rows:
                 return
         self.write(name or f"{segments.ANY}-{segments.unique()}", rows)
@@ -169,9 +169,9 @@ class Shelf:
         """Write a segment of this name as it is."""
         return self._write("segments", f"{name}.parquet", rows)
 
-    def add_failures(self, failures: pa.Table) -> None:
+    def add_failures(self, failures: pa.Table) -> File:
         """Record rows that failed (FAILURE_SCHEMA)."""
-        self._write("failures", f"{uuid.uuid4().hex}.parquet", failures)
+        return self._write("failures", f"{uuid.uuid4().hex}.parquet", failures)
 
     def failures(self) -> pl.DataFrame:
         """The last failure of each row that is still not made, with its plan row as JSON."""
@@ -225,27 +225,27 @@ class Shelf:
         """Which of the keys are those of finished rows."""
         asked = pl.Series(KEY, sorted(keys), pl.String)
         files = [file for file in self.listed().segments if segments.may_hold(file.name, asked)]
-        found: set[str] = set()
+        found, wanted = set[str](), erasing.values(asked)
         for _, column in ahead(self._column, files, self.store.at_once):
             if column is not None:
-                found |= set(column.filter(erasing.is_in(column, keys)).to_pylist())
+                found |= set(column.filter(erasing.is_in(column, wanted)).to_pylist())
         return found
 
     def count(self, garbage: pl.Series) -> list[tuple[int, int, int]]:
         """Of each file of finished or failed rows that can be read: its rows, those among ``garbage``, its bytes."""
-        listing, value_set = self.listed(), garbage.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+        listing, gone = self.listed(), erasing.values(garbage)
         return [
-            (len(column), int(pc.sum(pc.is_in(column, value_set=value_set)).as_py() or 0), file.bytes)
+            (len(column), int(pc.sum(erasing.is_in(column, gone)).as_py() or 0), file.bytes)
             for file, column in ahead(self._column, [*listing.segments, *listing.failures], self.store.at_once)
             if column is not None
         ]
 
-    def erase(self, keys: Collection[str], texts: Sequence[str] = ()) -> int:
+    def erase(self, keys: Collection[str] | pl.Series, texts: Sequence[str] = ()) -> int:
         """Take rows out of the files that hold them, and failures too; how many.
 
         texts: what of a failure's plan or message gives one away whose key is another. A file without them is on disk
         before the one that holds them goes: a crash in between leaves rows twice (and read once), none is lost, and the
-        same call completes it. A file keeps its place in the order of the names.
+        same call completes it. A file keeps its place in the order of the names. With any row goes what was set aside.
         """
         return erasing.erase(self, keys, texts)
 
@@ -254,19 +254,17 @@ class Shelf:
         self.store.remove(self.path)
 
     def listed(self) -> Listing:
-        """What lies there: one listing, and a look into what says which segments were replaced."""
-        folders: dict[str, list[File]] = {"segments": [], "replaced": [], "failures": []}
+        """What lies there."""
+        lists = compaction.lists(self)  # first: what replaces a segment is there before a list says that it does
+        hidden = compaction.names_in(self, lists)
+        folders: dict[str, list[File]] = {"segments": [], "failures": []}
         for file in self.store.files(self.path):
             folders.get(file.folder, []).append(file)
-        hidden: set[str] = set()
-        for file in folders["replaced"]:
-            with contextlib.suppress(FileNotFoundError):  # another process has just cleaned up
-                hidden |= set(json.loads(self.store.read(file.path)))
         every = [file for file in folders["segments"] if file.name.endswith(".parquet")]
         return Listing(
             [file for file in every if file.name not in hidden],
             [file for file in every if file.name in hidden],
-            folders["replaced"],
+            lists,
             [file for file in folders["failures"] if file.name.endswith(".parquet")],
         )
 
@@ -332,11 +330,11 @@ class Shelf:
         """The keys of a file of finished or failed rows; None: it cannot be read, or is gone."""
         try:
             fragment = self.store.opened(file)
+            if fragment is None or KEY not in fragment.physical_schema.names:
+                return None  # the next build sets it aside
+            return self.store.table(fragment, [KEY])[KEY]
         except FileNotFoundError:
             return None
-        if fragment is None or KEY not in fragment.physical_schema.names:
-            return None  # the next build sets it aside
-        return self.store.table(fragment, [KEY])[KEY]
 
     def _rows(self, seen: Seen) -> pl.LazyFrame:
         """The rows of segments in their order, without those whose key an earlier one has."""
@@ -376,9 +374,9 @@ class Shelf:
                 "delete it: the next build writes it again"
             ) from None
 
-    def _delete(self, path: str) -> None:
+    def _delete(self, paths: Sequence[str]) -> None:
         self._seen.clear()
-        self.store.delete([path])
+        self.store.delete(paths)
 
     def _write(self, folder: str, name: str, rows: pa.Table) -> File:
         self._seen.clear()

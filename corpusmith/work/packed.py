@@ -1,17 +1,17 @@
 """Keys as two 64-bit numbers, compared exactly and in bounded memory: which of a plan are held, which are held twice.
 
-More than IN_MEMORY keys are parted by their first eight bits into temporary files (TMPDIR), and each part is
-compared by itself, as a database joins what is larger than memory.
+More than IN_MEMORY keys are parted by their first eight bits in temporary files without a name (TMPDIR), which end with
+the process, and each part is compared by itself, as a database joins what is larger than memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import polars as pl
@@ -82,26 +82,27 @@ def _hashed(keys: list[str]) -> Numbers:
 class Parted:
     """Any number of keys, each with a number of its own, that are read back in parts of the first eight bits.
 
-    Up to IN_MEMORY they stay in memory. Use it in a ``with``: the temporary files go with it.
+    Up to IN_MEMORY they stay in memory. Use it in a ``with``: the temporary file goes with it.
     """
 
     def __init__(self) -> None:
         self._waiting: list[Numbers] = []
         self._held = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._runs: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]  # of each part: where in the file, bytes
         self.total = 0
 
     def __enter__(self) -> Parted:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._folder:
-            self._folder.cleanup()
+        if self._file:
+            self._file.close()
 
     @property
     def is_written(self) -> bool:
         """Whether there are more of them than stay in memory."""
-        return self._folder is not None
+        return self._file is not None
 
     def add(self, packed: Numbers) -> None:
         """Take in more keys, shape (n, 2); they are numbered in the order in which they come."""
@@ -113,16 +114,16 @@ class Parted:
             self.write()
 
     def write(self) -> None:
-        """Write what is in memory to the files of its parts."""
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="corpusmith-keys-")
+        """Write what is in memory to the file, part by part."""
+        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
         rows = np.concatenate([np.empty((0, 3), dtype=np.uint64), *self._waiting])
         part = (rows[:, 0] >> np.uint64(56)).astype(np.uint8)
         order = np.argsort(part, kind="stable")
         ends = np.bincount(part, minlength=PARTS).cumsum()
         for number, chosen in enumerate(np.split(order, ends[:-1])):
             if len(chosen):
-                with Path(self._folder.name, str(number)).open("ab") as file:
-                    file.write(np.ascontiguousarray(rows[chosen]).data)
+                self._runs[number].append((self._file.tell(), 24 * len(chosen)))
+                self._file.write(np.ascontiguousarray(rows[chosen]).data)
         self._waiting, self._held = [], 0
 
     def part(self, number: int) -> Numbers:
@@ -130,12 +131,13 @@ class Parted:
 
         They are given out once.
         """
-        if not self._folder:
+        if not self._file:
             rows = np.concatenate([np.empty((0, 3), dtype=np.uint64), *self._waiting])
             self._waiting = []
             return rows
-        path = Path(self._folder.name, str(number))
-        return np.fromfile(path, dtype=np.uint64).reshape(-1, 3) if path.exists() else np.empty((0, 3), np.uint64)
+        self._file.flush()
+        runs = [os.pread(self._file.fileno(), size, start) for start, size in self._runs[number]]
+        return np.frombuffer(b"".join(runs), dtype=np.uint64).reshape(-1, 3)
 
 
 def compared(plan: Parted, held: Parted) -> tuple[Bools, Numbers]:

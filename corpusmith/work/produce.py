@@ -73,10 +73,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one batch: the rows that were made (with key and inputs), and those that failed."""
+    """What became of one batch: the rows that were made (with key and inputs), and those that failed.
+
+    hopeless: nothing of it went through, so that its other rows were not tried.
+    """
 
     made: pa.Table
     failures: pa.Table
+    hopeless: bool = False
 
 
 Executor = Callable[[Maker, Iterable[pa.RecordBatch]], Iterator[Outcome]]
@@ -157,12 +161,14 @@ def local(maker: Maker, batches: Iterable[pa.RecordBatch]) -> Iterator[Outcome]:
 def attempt(maker: Maker, batch: pa.RecordBatch) -> Outcome:
     """Make a batch; one that raises is split until the bad rows are found, so that they fail alone.
 
-    An error that is ours (a model that cannot be loaded, say) is nobody's row: it is raised.
+    Where nothing goes through anywhere, that is a dead server or a broken model and no bad rows: it is given up. An
+    error that is ours (a model that cannot be loaded, say) is nobody's row: it is raised.
     """
     made: list[pa.Table] = []
     failed: list[dict[str, Any]] = []
+    hopeless = False
     waiting = [batch]
-    while waiting:
+    while waiting and not hopeless:
         part = waiting.pop()
         try:
             made.append(_made(maker, part))
@@ -172,14 +178,13 @@ def attempt(maker: Maker, batch: pa.RecordBatch) -> Outcome:
             if part.num_rows > 1:
                 half = part.num_rows // 2
                 waiting += [part.slice(half), part.slice(0, half)]
-            elif not made and len(failed) >= FEWEST_FAILURES and _fails_elsewhere(maker, batch):
-                # nothing goes through anywhere: a dead server or a broken model, not bad rows
-                raise TooManyFailures(_say(maker, len(failed) + 1, len(failed) + 1, error)) from error
             else:
                 failed.append(_failure(maker, part, error))
+                hopeless = not made and len(failed) == FEWEST_FAILURES and _fails_elsewhere(maker, batch)
     return Outcome(
         pa.concat_tables([_stored(maker).empty_table(), *made]),
         pa.Table.from_pylist(failed, schema=FAILURE_SCHEMA),
+        hopeless,
     )
 
 
@@ -275,12 +280,15 @@ def _make(
             before = time.perf_counter()
             if on_progress:
                 on_progress(Progress(maker.name, done, failed, total, before - began))
-            if failed >= FEWEST_FAILURES and failed > max_failure_rate * (done + failed):
+            too_many = failed >= FEWEST_FAILURES and failed > max_failure_rate * (done + failed)
+            if outcome.hopeless or too_many:
                 writer.wait()
                 last = outcome.failures.to_pylist()[-1] if outcome.failures.num_rows else {"error": "", "message": ""}
+                bound = f"The bound is {max_failure_rate:.0%} (setting work.max_failure_rate)."
+                why = "Nothing of the last batch went through." if outcome.hopeless else bound
                 raise TooManyFailures(
-                    _say(maker, failed, done + failed, last)
-                    + f" The bound is {max_failure_rate:.0%} (setting work.max_failure_rate)."
+                    f"{maker.name}: {failed} of {done + failed} rows failed, so the step stopped. The last one said "
+                    f"{last['error']}: {last['message']}. {why}"
                 )
         writer.wait()
     shelf.record_rate(done, time.perf_counter() - began)
@@ -335,8 +343,3 @@ def _check(plan: pl.LazyFrame, maker: Maker) -> None:
         raise PlanError(f"{maker.name} reads the columns {absent}, which the plan lacks; it has {columns}")
     if clash:
         raise PlanError(f"the plan has columns that {maker.name} makes: {clash}; rename or drop them first")
-
-
-def _say(maker: Maker, failed: int, tried: int, last: Exception | dict[str, Any]) -> str:
-    why = f"{type(last).__name__}: {last}" if isinstance(last, Exception) else f"{last['error']}: {last['message']}"
-    return f"{maker.name}: {failed} of {tried} rows failed, so the step stopped. The last one said {why}."

@@ -1,4 +1,4 @@
-"""The actors of a Ray cluster that hold makers: how a process gets at them, and lets them go."""
+"""The actors of a Ray cluster that make: how a process gets at them, and lets them go."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import itertools
 import logging
 import os
 import platform
+import re
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -29,7 +30,13 @@ from corpusmith.work.produce import Maker, Outcome, attempt
 
 LONGEST: Final = 600
 """Characters of what Ray says that are told at most."""
-_RESTING: list[Crew] = []
+_RESTING: list[ActorPool] = []
+
+
+def address_of(said: str | None) -> str | None:
+    """Where the cluster is: as said, else RAY_ADDRESS; None: this process starts one of its own."""
+    found = said or os.environ.get("RAY_ADDRESS")
+    return None if found in ("", "local") else found
 
 
 def connect(address: str | None) -> Any:
@@ -37,7 +44,7 @@ def connect(address: str | None) -> Any:
 
     A cluster of one's own lets in only who has a token that is drawn for it, since Ray listens on every interface.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = address_of(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address is None and "ray" not in sys.modules:  # which reads this when it is imported
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -65,18 +72,35 @@ def connect(address: str | None) -> Any:
 def _own_sigterm() -> Iterator[None]:
     """Ray takes SIGTERM over; who handled it before (Dagster, to end a run) gets it back."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(before) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @dataclass(frozen=True)
-class Held:
+class Loaded:
     """What an actor says once it has the maker: where it is, and what it would make there."""
 
     place: str
     version: str
     fingerprint: str
+    device: str
+
+    def makes_as(self, other: Loaded) -> bool:
+        """Whether the same rows come of both; not every maker has the device, or what follows from it, decide a key."""
+        return (self.version, self.fingerprint, self.device) == (other.version, other.fingerprint, other.device)
+
+    def __str__(self) -> str:
+        return f"corpusmith {self.version} and {self.fingerprint} on {self.device or 'any device'}"
+
+
+def loaded(maker: Maker) -> Loaded:
+    """What this process would make with a maker; of several cards of a machine each is as good."""
+    device = str(maker.provenance.get("device") or "").partition(":")[0]
+    place = f"pid {os.getpid()} on {platform.node()}"
+    return Loaded(place, corpusmith.__version__, maker.fingerprint, device)
 
 
 class _Actor:
@@ -85,7 +109,7 @@ class _Actor:
     def __init__(self, threads: str | None) -> None:
         self.threads = threads
 
-    def hold(self, pickled: bytes, path: list[str]) -> Held | CorpusmithError:
+    def load(self, pickled: bytes, path: list[str]) -> Loaded | CorpusmithError:
         """Take the maker; its fingerprint is computed anew, by the code and the models that are here.
 
         path: where the driver finds modules, such as those of corpora that its settings name.
@@ -94,16 +118,23 @@ class _Actor:
 
         sys.path += [place for place in path if place not in sys.path]
         self._as_the_driver()
-        place = f"pid {os.getpid()} on {platform.node()}"
+        self.let_go()
         try:
-            vars(self).pop("maker", None)  # the last one's model goes before there is another
-            gc.collect()
             self.maker: Maker = cloudpickle.loads(pickled)
-            return Held(place, corpusmith.__version__, self.maker.fingerprint)
+            return loaded(self.maker)
         except CorpusmithError as error:
             return error
         except Exception as error:
+            place = f"pid {os.getpid()} on {platform.node()}"
             return ClusterError(f"{place} cannot load the maker: {type(error).__name__}: {error}")
+
+    def let_go(self) -> None:
+        """Give up the maker, its model and the memory of the card that it took: others may need it."""
+        vars(self).pop("maker", None)
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def make(self, batch: pa.RecordBatch) -> Outcome | CorpusmithError:
         self._as_the_driver()
@@ -121,19 +152,19 @@ class _Actor:
 
 
 @dataclass(eq=False)
-class Hand:
-    """An actor as the driver knows it."""
+class PooledActor:
+    """An actor as the driver knows it; ``in_flight``: what it was given to make and has not returned, in that order."""
 
-    actor: Any
+    handle: Any
     number: int
     place: str = ""
-    held: int = 0
+    in_flight: list[Any] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"actor {self.number} ({self.place or 'not placed yet'})"
 
 
-class Crew:
+class ActorPool:
     """Actors that reserve the same: those that rest, and more as they are wanted."""
 
     def __init__(self, ray: Any, wanted: Actors) -> None:
@@ -145,27 +176,27 @@ class Crew:
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )
-        self.every: list[Hand] = []
-        self.resting: list[Hand] = []
+        self.every: list[PooledActor] = []
+        self.resting: list[PooledActor] = []
         self.numbers = itertools.count(1)
 
-    def one(self) -> Hand:
+    def one(self) -> PooledActor:
         """An actor that rests, else a new one."""
         if self.resting:
             return self.resting.pop()
-        self.every.append(Hand(self.remote.remote(os.environ.get("OMP_NUM_THREADS")), next(self.numbers)))
+        self.every.append(PooledActor(self.remote.remote(os.environ.get("OMP_NUM_THREADS")), next(self.numbers)))
         return self.every[-1]
 
-    def dismiss(self, hand: Hand) -> None:
+    def dismiss(self, actor: PooledActor) -> None:
         """End an actor, if it lives."""
-        self.every.remove(hand)
+        self.every.remove(actor)
         with contextlib.suppress(Exception):  # it, or the cluster, is gone already
-            self.ray.kill(hand.actor)
+            self.ray.kill(actor.handle)
 
     def end(self) -> None:
         """End every actor."""
-        for hand in [*self.every]:
-            self.dismiss(hand)
+        for actor in [*self.every]:
+            self.dismiss(actor)
 
 
 def _reserves(ray: Any, wanted: Actors) -> tuple[str, float, float]:
@@ -173,17 +204,19 @@ def _reserves(ray: Any, wanted: Actors) -> tuple[str, float, float]:
     return ray.get_runtime_context().get_job_id(), wanted.num_cpus, wanted.num_gpus
 
 
-def rested(ray: Any, wanted: Actors) -> Crew:
-    """A crew of such actors, which may have worked before; one of others is ended, so that there is room."""
+def rested(ray: Any, wanted: Actors) -> ActorPool:
+    """A pool of such actors, which may have worked before; one of others is ended, so that there is room."""
     if _RESTING and _RESTING[-1].reserves == _reserves(ray, wanted):
         return _RESTING.pop()
     end_actors()
-    return Crew(ray, wanted)
+    return ActorPool(ray, wanted)
 
 
-def rest(crew: Crew) -> None:
-    """Keep a crew for the next step."""
-    _RESTING.append(crew)
+def rest(pool: ActorPool) -> None:
+    """Keep a pool for the next step; its actors let go of what they have loaded."""
+    for actor in pool.resting:
+        actor.handle.let_go.remote()
+    _RESTING.append(pool)
 
 
 def end_actors() -> None:
@@ -223,5 +256,4 @@ def _is_remembered(thing: Any, name: str) -> bool:
 def reason(error: Exception) -> str:
     """Why Ray says that something died, in a line."""
     said = shown(" ".join(str(error).split()))
-    _, _, cause = said.partition("The actor is dead because ")
-    return (cause or said)[:LONGEST]
+    return re.split(r"The actor (?:is dead|died) because ", said)[-1][:LONGEST]

@@ -64,7 +64,7 @@ def to_merge(files: Sequence[File]) -> tuple[str, list[File]] | None:
     """The first digits and the segments, the smallest first, that are to be merged next; None: there are few enough.
 
     Of a size and first digits there are AT_MOST, so that a row is written again once for each size and each digit that
-    it passes, and a shelf has AT_MOST × 4 segments for each of its first digits.
+    it passes. Segments of LARGE_BYTES / 2 and more are left alone, however many there are.
     """
     alike: dict[tuple[str, int], list[File]] = defaultdict(list)
     for file in files:

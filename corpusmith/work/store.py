@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
@@ -44,11 +44,16 @@ PUT_AT_ONCE: Final = 4 << 30
 SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 SHORT: Final = 7
 """Characters of what is no secret, but a word such as the stores of tests take for one."""
+UNFINISHED_SECONDS: Final = 86_400
+"""Age from which on a temporary file is nobody's: no single file is written for as long."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a store: its path, its bytes, and when it was written (seconds since 1970, by the store's clock)."""
+    """A file of a store: its path, its bytes, and when it was written.
+
+    That is in seconds since 1970, by the store's clock; 0 where it does not say.
+    """
 
     path: str
     bytes: int
@@ -95,7 +100,7 @@ class Store:
         with self._told(folder, "read"):
             found = self.filesystem.get_file_info(selector)
         there = (one for one in found if one.type == pafs.FileType.File)
-        files = [File(one.path, one.size, (one.mtime_ns or time.time_ns()) / 1e9) for one in there]
+        files = [File(one.path, one.size, (one.mtime_ns or 0) / 1e9) for one in there]
         return sorted((one for one in files if not one.name.endswith(".tmp")), key=lambda one: one.path)
 
     def folders(self, folder: str) -> list[str]:
@@ -119,9 +124,13 @@ class Store:
             except FileNotFoundError:
                 raise
             except (pa.ArrowInvalid, OSError):
-                with self.filesystem.open_input_stream(file.path) as stream:  # a store that is down is no torn file
-                    stream.read(1)
-                return None
+                data = self.read(file.path)  # a store that is down, or stumbled, is no torn file
+                try:
+                    pq.read_schema(pa.BufferReader(data))
+                except (pa.ArrowInvalid, OSError):
+                    return None
+                fragment = self._fragment(replace(file, bytes=len(data)))
+                fragment.physical_schema  # noqa: B018
             return fragment
 
     def table(self, fragment: ds.ParquetFileFragment, columns: Sequence[str] | None = None) -> pa.Table:
@@ -134,7 +143,7 @@ class Store:
         known = pl.Schema(schema) if schema.names else None
         if self.is_folder:
             return pl.scan_parquet(list(paths), glob=False, schema=known)
-        if isinstance(self.filesystem, pafs.S3FileSystem):
+        if isinstance(self.filesystem, pafs.S3FileSystem) and self.writes is not None:  # it is the environment's
             address = [f"s3://{path}" for path in paths]
             return pl.scan_parquet(address, glob=False, schema=known, storage_options={"max_retries": ATTEMPTS})
         return pl.scan_pyarrow_dataset(ds.dataset(list(paths), filesystem=self.filesystem, format="parquet"))
@@ -163,13 +172,8 @@ class Store:
 
     def delete(self, paths: Sequence[str]) -> None:
         """Take files away; those that are gone already are."""
-        if self.writes is not None and paths:
-            with self._told(paths[0], "deleted"), contextlib.suppress(FileNotFoundError):
-                self.writes.rm(list(paths))
-            return
-        for path in paths:
-            with self._told(path, "deleted"), contextlib.suppress(FileNotFoundError):
-                self.filesystem.delete_file(path)
+        for _ in ahead(self._delete, paths, self.at_once):
+            pass
 
     def set_aside(self, path: str, target: str) -> None:
         """Move a file, where that can be done: a ledger that cannot be written is still read without it."""
@@ -188,6 +192,19 @@ class Store:
                 self.filesystem.delete_dir(folder)
         else:
             self.delete([file.path for file in self.files(folder)])
+
+    def remove_unfinished(self, folder: str) -> None:
+        """Take away what killed processes were writing in a folder; an object is there whole or not at all."""
+        for path in unfinished(Path(folder), time.time()) if self.is_folder else ():
+            path.unlink(missing_ok=True)
+
+    def _delete(self, path: str) -> None:
+        # each by itself: s3fs says nothing of those that a store refuses to delete together
+        with contextlib.suppress(FileNotFoundError), self._told(path, "deleted"):
+            if self.writes is not None:
+                self.writes.rm_file(path)
+            else:
+                self.filesystem.delete_file(path)
 
     def _fragment(self, file: File) -> ds.ParquetFileFragment:
         """A Parquet file, not yet opened: its footer is one request, a column of a row group another."""
@@ -264,6 +281,17 @@ def clients(endpoint: str | None, region: str | None) -> Store:
     return Store(
         reads, s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=waits | tries)
     )
+
+
+def unfinished(folder: Path, now: float) -> list[Path]:
+    """Temporary files under a folder that killed processes left behind. ``now``: seconds since 1970."""
+    return [path for path in sorted(folder.rglob(".*.tmp")) if now - _written(path, now) > UNFINISHED_SECONDS]
+
+
+def _written(path: Path, now: float) -> float:
+    with contextlib.suppress(FileNotFoundError):  # it has just taken its name
+        return path.stat().st_mtime
+    return now
 
 
 def is_missing(error: Exception) -> bool:

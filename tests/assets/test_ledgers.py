@@ -1,6 +1,8 @@
 """A ledger that lies elsewhere is used, remembered, erased from, and never freed for one home alone."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pyarrow as pa
@@ -11,6 +13,7 @@ from corpusmith.assets.registry import load
 from corpusmith.assets.resources import Workshop
 from corpusmith.errors import LedgerError, SettingsError
 from corpusmith.settings import check_home, shared
+from corpusmith.work import compaction
 
 SCHEMA = pa.schema({"key": pa.string()})
 
@@ -57,6 +60,34 @@ def test_nothing_of_a_ledger_that_others_may_use_is_freed(tmp_path: Path) -> Non
     assert found.elsewhere == [str(tmp_path / "beside")]
     gc.free(found, tmp_path)
     assert made.ledger.shelf("writer", "writer:x@1", SCHEMA).keys().equals(pl.Series("key", ["a"]))
+
+
+def test_what_was_merged_long_ago_in_such_a_ledger_goes_and_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = workshop(tmp_path, "beside")
+    shelf = made.ledger.shelf("writer", "writer:x@1", SCHEMA)
+    for number in range(20):
+        shelf.append(pa.table({"key": [f"{number:032x}"]}, schema=SCHEMA))
+    shelf.compact()
+    assert gc.look([], made, keep=1).parts == [], "somebody may be reading it"
+    monkeypatch.setattr(compaction, "time", SimpleNamespace(time=lambda: time.time() + compaction.GRACE_SECONDS + 60))
+    found = gc.look([], made, keep=1)
+    (part,) = found.parts
+    assert (part.rows, part.bytes) == (0, sum(file.bytes for file in shelf.listed().replaced))
+    gc.free(found, tmp_path)
+    assert gc.look([], made, keep=1).parts == []
+    assert (len(list(Path(shelf.path, "segments").iterdir())), shelf.keys().len()) == (1, 20)
+
+
+def test_a_ledger_that_cannot_be_reached_holds_nothing_here_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = workshop(tmp_path, "beside")
+    assert made.ledger.root
+    (tmp_path / "beside").touch()  # no folder
+    (tmp_path / ".corpusmith" / "preview").mkdir()
+    (tmp_path / ".corpusmith" / "preview" / "words.html").write_text("page")
+    found = gc.look([SimpleNamespace(name="words", partitions=None)], made, keep=1)
+    assert [part.what for part in found.parts] == ["preview"]
 
 
 def test_a_damaged_list_of_ledgers_is_named(tmp_path: Path) -> None:

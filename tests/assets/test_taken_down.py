@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from numbers_corpus import CORPUS
 
+from corpusmith.assets import ledgers
 from corpusmith.assets.corpus import Content
 from corpusmith.assets.registry import load
 from corpusmith.assets.resources import Workshop
-from corpusmith.assets.taken_down import without_taken_down
+from corpusmith.assets.taken_down import Going, take_down, without_taken_down
 from corpusmith.assets.unchanged import inputs
 from corpusmith.release import tombstones
 from corpusmith.release.takedown import closure, sha256_of, tombs
+from corpusmith.work.ledger import FAILURE_SCHEMA, Ledger
 
 KEYS = [f"{n:032x}" for n in range(6)]
 
@@ -50,6 +53,20 @@ def test_a_row_is_neither_kept_nor_rejected_nor_counted(workshop: Workshop) -> N
 def test_what_comes_in_again_under_another_key_goes_with_its_copies(workshop: Workshop) -> None:
     take(workshop, "numbers", sha256_of("one"))
     assert left(workshop) == (KEYS[1:3], KEYS[3:5], {"even": 2, "odd": 2})
+
+
+def test_a_failure_of_another_row_goes_only_by_a_text_that_tells_it(workshop: Workshop) -> None:
+    shelf = Ledger(ledgers.own(workshop.home)).shelf("writer", "writer:x@1", pa.schema({"key": pa.string()}))
+    plans = ['{"labels":["joy","anger"],"text":"x"}', '{"examples":["I am full of joy"],"text":"y"}']
+    failed = [
+        {"key": key, "plan": plan, "error": "E", "message": "m", "attempt": 1}
+        for key, plan in zip(KEYS[:2], plans, strict=True)
+    ]
+    shelf.add_failures(pa.Table.from_pylist(failed, schema=FAILURE_SCHEMA))
+    for text, left in (("joy", KEYS[:2]), (",", KEYS[:2]), ("I am full of joy", KEYS[:1])):
+        rows = closure([pl.LazyFrame({"key": [KEYS[5]], "text": [text]})], [KEYS[5]], CORPUS.lineage)
+        take_down(Going(rows, frozenset(), frozenset(), frozenset(), "", ()), CORPUS, workshop.home, "asked")
+        assert shelf.failures()["key"].to_list() == left
 
 
 def test_without_a_takedown_the_content_is_as_it_is(workshop: Workshop) -> None:

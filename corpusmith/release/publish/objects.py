@@ -6,7 +6,6 @@ publishes first lays claim to the version, so that of two with other content no 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,11 @@ from corpusmith.release.plain import SMALL, shown
 from corpusmith.release.publish.folders import check_same
 from corpusmith.release.publish.places import Planned, Published, described
 from corpusmith.release.semver import VERSION
+from corpusmith.work.store import masked
 
 AT_ONCE: Final = 8
 BLOCK: Final = 16 << 20
 TRIES: Final = 5
-SHORT: Final = 7
-"""Characters of what is no key, but a word such as the stores of tests take for one."""
-SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 CLAIM: Final = ".claim"
 """Of a version: the digest of the manifest that it will have, from before the first file on."""
 DIGEST: Final = "sha256"
@@ -213,13 +210,5 @@ def _told(place: str) -> Iterator[None]:
     except FileNotFoundError:
         raise ReleaseError(f"{shown(place)}: a file of it is not there, or there is no such bucket") from None
     except Exception as error:
-        said = shown(_masked(str(error))).strip()[:300] or type(error).__name__
+        said = shown(masked(str(error))).strip()[:300] or type(error).__name__
         raise ReleaseError(f"{shown(place)}: the store says: {said}; the same command goes on") from None
-
-
-def _masked(text: str) -> str:
-    """Text without the keys of the environment, and without the signatures in addresses."""
-    for name in SECRETS:
-        if len(held := os.environ.get(name, "")) > SHORT:
-            text = text.replace(held, "***")
-    return str(manifest.redacted(text))

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 from corpusmith.assets.reddit import comments
+from corpusmith.assets.reddit.corpus import CORPUS
 from corpusmith.assets.registry import load
 from corpusmith.assets.resources import Workshop
 from corpusmith.errors import SourceError
+from corpusmith.release import takedown, tombstones
 from corpusmith.work.ledger import Ledger
 
 SALT = "salt"
@@ -76,6 +78,30 @@ def test_an_interrupted_run_goes_on_from_the_middle_to_the_same_table(dump, tmp_
     resumed = ingest(dump, tmp_path / "ledger", lambda progress: done.append(progress.done))
     assert done[-1] == 70
     assert resumed.equals(ingest(dump, tmp_path / "other"))
+
+
+@pytest.mark.parametrize("segment", [0, 1, 2])
+def test_lines_of_a_segment_that_was_set_aside_are_read_again(dump, tmp_path, monkeypatch, segment):
+    monkeypatch.setattr(comments, "CHUNK_ROWS", 50)
+    whole = ingest(dump, tmp_path)
+    torn = sorted((tmp_path / ".corpusmith" / "ledger").rglob("line-*.parquet"))[segment]
+    torn.write_bytes(torn.read_bytes()[:-20])
+    with pytest.warns(UserWarning, match="is set aside"):
+        again = ingest(dump, tmp_path)
+    assert again.equals(whole)
+    assert ingest(dump, tmp_path).equals(whole)
+
+
+def test_lines_that_were_taken_down_are_not_read_again(dump, tmp_path, monkeypatch):
+    monkeypatch.setattr(comments, "CHUNK_ROWS", 50)
+    key = ingest(dump, tmp_path)["key"][60]
+    tombs = takedown.tombs(takedown.closure([], [], CORPUS.lineage), [key], "", "asked")
+    tombstones.add(tombstones.path_of(tmp_path, "reddit"), tombs)
+    shelf = comments.shelf_of(dump, workshop(tmp_path).ledger, SETTINGS, SALT)
+    shelf.erase([key])
+    read = []
+    assert ingest(dump, tmp_path, read.append).height == 119
+    assert read == []
 
 
 def test_a_copy_of_an_earlier_line_is_rejected_and_names_it(dump, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pyarrow as pa
 import pytest
 
@@ -71,6 +73,15 @@ def test_a_size_is_searched_once_for_each_model_and_card(caches):
     assert [found_once("a model", card, search) for card in ("H100", "H100", "L4")] == [64, 64, 64]
     assert len(searched) == 2
     assert (known("a model", "H100"), known("another", "H100")) == (64, None)
+
+
+def test_where_nothing_can_be_kept_it_is_found_all_the_same(caches, monkeypatch):
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert found_once("a model", "H100", lambda: 64) == 64
+    assert known("a model", "H100") is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"size": 0}', '{"size": "many"}', "[]"])

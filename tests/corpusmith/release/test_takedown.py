@@ -60,6 +60,21 @@ def test_a_row_whose_writer_was_shown_the_text_goes_with_it() -> None:
     assert gone(tables, "a") == ["a", "b"]
 
 
+@pytest.mark.parametrize("text", ["source", "joy", ",", ":", ""])
+def test_a_text_that_any_plan_may_hold_takes_itself_alone_down(text: str) -> None:
+    tables = table(
+        {"key": "a", "text": text},
+        {"key": "b", "plan": '{"source":"joy","labels":["joy","",":",","]}'},
+        {"key": "c", "text": "another", "plan": '{"emotion":"joy","source":"x"}', "source_key": ""},
+    )
+    assert gone(tables, "a") == ["a"]
+
+
+def test_what_was_taken_down_without_a_text_is_no_mark_of_what_has_none() -> None:
+    empty = closure(table({"key": "a", "text": "", "image_sha256": ""}), ["a"], REDDIT)
+    assert empty["holds"].explode().drop_nulls().to_list() == []
+
+
 def test_a_whole_goes_with_any_of_its_parts_and_they_with_it() -> None:
     turns = [[{"key": "t1", "image_sha256": "1"}], [{"key": "t2", "image_sha256": "2"}], [], None]
     chains = [

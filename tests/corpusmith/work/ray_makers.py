@@ -3,7 +3,9 @@
 import os
 import signal
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -14,31 +16,55 @@ from makers import Squares
 from corpusmith.work.plan import fingerprint
 
 
+@dataclass
 class Suicidal(Squares):
-    """Its process is killed, as the kernel does for want of memory, at the rows in ``bad``; one at rows in ``once``."""
+    """Its process is killed, as the kernel does for want of memory, so many times at each number in ``dies``.
 
-    once: frozenset[int] = frozenset()
+    deaths: a file with the number of each time.
+    """
+
+    dies: Mapping[int, int] = field(default_factory=dict)
+    deaths: Path = Path("deaths")
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        numbers = set(rows["n"].to_pylist())
-        first = numbers & self.once and self.journal and not self.journal.with_suffix(".died").exists()
-        if first:
-            self.journal.with_suffix(".died").touch()
-        if first or numbers & self.bad:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with open(self.deaths, "a+") as file:
+            file.seek(0)
+            before = [int(number) for number in file.read().split()]
+            for number in rows["n"].to_pylist():
+                if before.count(number) < self.dies.get(number, 0):
+                    file.write(f"{number}\n")
+                    file.flush()
+                    os.kill(os.getpid(), signal.SIGKILL)
         return super().make(rows)
 
 
 @dataclass
+class Stillborn(Squares):
+    """Kills every process but one that would find out what it makes."""
+
+    survivor: int = 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        if os.getpid() != self.survivor:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return fingerprint(self.name, "arithmetic", self.version, {})
+
+
+@dataclass
 class Loading(Squares):
-    """Loads a model that no pickle can hold, and says so in ``loads``."""
+    """Loads a model that no pickle can hold, says so in ``loads``, and waits until ``together`` processes did."""
 
     loads: Path = Path("loads")
+    together: int = 1
 
     @cached_property
     def model(self) -> threading.Lock:
         with open(self.loads, "a") as file:
             file.write(f"{os.getpid()}\n")
+        end = time.monotonic() + 60
+        while len(self.loads.read_text().split()) < self.together and time.monotonic() < end:
+            time.sleep(0.02)
         return threading.Lock()
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -54,15 +80,18 @@ class Elsewhere(Squares):
         return fingerprint(self.name, "arithmetic", str(os.getpid()), {})
 
 
-class Threads:
-    """How many threads torch computes with where a row is made."""
+class Sums:
+    """Sums up a convolution, whose last bits depend on the number of threads, which is told beside it."""
 
-    name, inputs, batch_rows = "threads", ("n",), 1
-    schema = pa.schema({"threads": pa.int64()})
+    name, inputs, batch_rows = "sums", ("n",), 1
+    schema = pa.schema({"sum": pa.float32(), "threads": pa.int64()})
     provenance: ClassVar = {"model": "torch"}
-    fingerprint = fingerprint("threads", "torch", "1", {})
+    fingerprint = fingerprint("sums", "torch", "1", {})
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         import torch
 
-        return pa.record_batch([pa.array([torch.get_num_threads()])], schema=self.schema)
+        drawn = torch.Generator().manual_seed(rows["n"][0].as_py())
+        image, kernel = torch.randn(1, 16, 64, 64, generator=drawn), torch.randn(16, 16, 3, 3, generator=drawn)
+        total = torch.nn.functional.conv2d(image, kernel).softmax(dim=1).std().item()
+        return pa.record_batch([pa.array([total], pa.float32()), pa.array([torch.get_num_threads()])], self.schema)

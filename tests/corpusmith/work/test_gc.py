@@ -1,7 +1,9 @@
 """What is freed of a shelf is counted first, is exactly what was named, and no other row is lost on the way."""
 
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -53,7 +55,7 @@ def test_killed_at_any_file_no_other_row_is_lost_and_the_same_call_completes_it(
     garbage = pl.Series(["a", "d"])
     delete = type(shelf)._delete
 
-    def killed(self, path):
+    def killed(self, paths):
         monkeypatch.setattr(type(shelf), "_delete", delete)
         raise KeyboardInterrupt
 
@@ -76,7 +78,20 @@ def test_a_temporary_file_is_a_leftover_only_when_nobody_can_be_writing_it(tmp_p
     assert gc.leftovers(tmp_path, time.time()) == [old, aside]
 
 
-def _files(shelf):
-    from pathlib import Path
+def test_temporary_folders_of_killed_processes_are_leftovers_and_nothing_else_there_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, fresh = (Path(tempfile.mkdtemp(prefix="corpusmith-")) for _ in range(2))
+    for folder in (left, fresh):
+        (folder / "17").write_text("rows")
+    home, opened, other = tmp_path / "corpusmith-imagenet", tmp_path / "corpusmith-demohome", tmp_path / "corpusmith-x"
+    for folder in (home, opened, other):
+        folder.mkdir(mode=0o700)
+    (home / "params.yaml").write_text("")
+    opened.chmod(0o755)
+    for path in (left / "17", left, home / "params.yaml", home, opened, other):
+        os.utime(path, (0, 0))
+    assert gc.temporary(time.time()) == [left]
 
+
+def _files(shelf):
     return [path for path in Path(shelf.path).rglob("*") if path.is_file()]

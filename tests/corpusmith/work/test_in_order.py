@@ -1,7 +1,9 @@
 """What was made of a plan stands beside its rows, as one join in memory would put it, in memory that does not grow."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -101,6 +103,35 @@ def test_a_reader_that_stops_early_leaves_no_file(tmp_path, monkeypatch):
     numbers = list(range(30))
     table = in_order(plan_of(numbers), keys_of(numbers), finished_of(numbers))
     assert table.head(1).collect()["number"].to_list() == [0]
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import resource, signal, sys
+import polars as pl
+sys.path[:0] = {path!r}
+import test_in_order as here
+from corpusmith.errors import LedgerError
+here.module.ROWS, here.module.HEAVY_ROWS = 3, 2
+numbers = list(range(250))
+table = here.in_order(here.plan_of(numbers), here.keys_of(numbers), here.finished_of(numbers))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+try:
+    table.collect()
+except LedgerError as error:
+    print(error)
+"""
+
+
+def test_where_there_is_no_room_to_wait_the_folder_is_named_and_how_to_choose_another(tmp_path):
+    program = FULL.format(path=[str(Path(__file__).parent), *sys.path])
+    run = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert run.stdout.startswith(f"{tmp_path}/corpusmith-"), run.stderr
+    assert "File too large" in run.stdout
+    assert "set TMPDIR to a folder with more room" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -72,13 +72,13 @@ def test_a_second_run_makes_nothing_and_a_longer_one_only_what_is_new(address: s
     assert squares(address, 12)[1] == [[10, 11]]
 
 
-def test_a_run_with_nothing_to_make_lists_once_and_asks_twice_of_a_segment(proxy: Flaky, address: str) -> None:
+def test_a_run_with_nothing_to_make_lists_twice_and_asks_twice_of_a_segment(proxy: Flaky, address: str) -> None:
     squares(address, 12)
     proxy.asked.clear()
     maker = Squares()
     made = produce(plan_of(range(12)), maker, Ledger(address))
-    assert (proxy.count("GET", "list-type=2"), proxy.count("GET", "segments/")) == (1, 2 * 3)
-    assert len(proxy.asked) == 7
+    assert (proxy.count("GET", "list-type=2"), proxy.count("GET", "segments/")) == (2, 2 * 3)
+    assert len(proxy.asked) == 8
     assert made.collect().height == 12
 
 
@@ -154,6 +154,70 @@ def test_a_store_that_is_down_ends_in_an_error_that_names_the_object_and_the_sam
     stores.clients.cache_clear()
 
 
+@pytest.fixture
+def impatient(proxy: Flaky, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients that ask twice and wait for a second."""
+    monkeypatch.setattr(stores, "ATTEMPTS", 2)
+    monkeypatch.setattr(stores, "READ_SECONDS", 1.0)
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 2)
+    stores.clients.cache_clear()
+    yield
+    stores.clients.cache_clear()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_stumbles_at_every_try_for_a_footer_has_no_torn_object(proxy: Flaky, address: str) -> None:
+    squares(address, 4)
+    fault = Fault("slow down", "GET", "segments/", 3)
+    proxy.faults.append(fault)
+    assert squares(address, 4) == ([n * n for n in range(4)], [])
+    assert fault.times == 0
+    assert not [path for path in objects(proxy, address) if "set-aside" in path]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_hangs_while_it_is_written_to_is_asked_again(proxy: Flaky, address: str) -> None:
+    fault = Fault("hang", "PUT", "segments/", 1, seconds=3)
+    proxy.faults.append(fault)
+    assert squares(address, 4) == ([n * n for n in range(4)], [[0, 1, 2, 3]])
+    assert fault.times == 0
+
+
+def test_a_table_that_was_opened_is_read_although_the_store_stumbles(proxy: Flaky, address: str) -> None:
+    table = produce(plan_of(range(8)), Squares(batch_rows=4), Ledger(address))
+    fault = Fault("slow down", "GET", "segments/", 2)
+    proxy.faults.append(fault)
+    assert table.collect()["square"].to_list() == [n * n for n in range(8)]
+    assert fault.times == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_erasure_that_the_store_refuses_ends_in_an_error_that_names_the_object(proxy: Flaky, address: str) -> None:
+    squares(address, 8)
+    shelf = shelf_at(address)
+    key = shelf.keys()[0]
+    proxy.faults += [Fault("slow down", method, "", 10**6) for method in ("DELETE", "POST")]
+    with pytest.raises(LedgerError, match=r"s3://corpora/.*segments/any-\w+.parquet cannot be deleted"):
+        shelf.erase([key])
+    proxy.faults.clear()
+    shelf.erase([key])
+    held = [path for path in objects(proxy, address) if "segments/" in path]
+    assert len(held) == 2
+    files = proxy.store.filesystem()
+    assert key not in pl.concat(pl.read_parquet(files.cat_file(path)) for path in held)["key"]
+    assert shelf.keys().len() == 7
+
+
+def test_a_filesystem_of_ones_own_is_read_with_its_own_keys(
+    proxy: Flaky, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in proxy.store.environment():
+        monkeypatch.delenv(name)
+    ledger = Ledger(address.removeprefix("s3://"), proxy.store.arrow())
+    made = [produce(plan_of(range(8)), Squares(), ledger).collect()["square"].to_list() for _ in range(2)]
+    assert made == [[n * n for n in range(8)]] * 2
+
+
 def test_a_torn_object_is_set_aside_and_its_rows_are_made_again(proxy: Flaky, address: str) -> None:
     squares(address, 12)
     torn = shelf_at(address).segments()[0]
@@ -210,6 +274,7 @@ def test_two_machines_append_at_once_while_a_third_compacts(proxy: Flaky, addres
     table = shelf_at(address).scan()  # opened before, read after
     assert [process.wait() for process in running] == [0, 0, 0]
     assert table.collect().height >= 24
+    assert shelf_at(address).listed().lists, "something was merged"
     stored = shelf_at(address).scan().collect()["square"].to_list()
     assert sorted(stored) == sorted([-count for count in range(1, 25)] + [n * n for n in range(60)])
 

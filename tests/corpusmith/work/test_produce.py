@@ -221,9 +221,16 @@ def test_too_many_failures_stop_the_step_and_keep_what_was_made(tmp_path):
 
 def test_a_maker_that_fails_on_everything_is_given_up_soon(tmp_path):
     maker = Squares(batch_rows=1000, bad=frozenset(range(1000)))
-    with pytest.raises(TooManyFailures):
-        squares_of(plan_of(range(1000)), maker, tmp_path)
+    with pytest.raises(TooManyFailures, match=r"10 of 10 rows failed.*cannot square.*Nothing of the last batch went"):
+        squares_of(plan_of(range(1000)), maker, tmp_path, max_failure_rate=1.0)
     assert len(maker.calls) < 50
+    assert shelf_of(maker, Ledger(tmp_path)).failures().height == 10
+
+
+def test_rows_elsewhere_in_a_batch_are_probed_once(tmp_path):
+    maker = Squares(batch_rows=1000, bad=frozenset(range(400)))
+    assert len(squares_of(plan_of(range(1000)), maker, tmp_path, max_failure_rate=0.5)) == 600
+    assert maker.calls.count([999]) == 1
 
 
 def test_a_cluster_of_bad_rows_is_not_taken_for_a_broken_maker(tmp_path):
