@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 import dagster as dg
 import polars as pl
 
+from corpusmith.assets.resources import TOOK
 from corpusmith.errors import CorpusmithError, LedgerError
 
 OWNERS = ["team:corpusmith"]
@@ -49,6 +50,7 @@ def corpus_asset(
         @functools.wraps(body)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             BEGAN.set(time.perf_counter())
+            TOOK.set([])
             with lasting_faults():
                 return body(*args, **kwargs)
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,17 @@ import polars as pl
 from filelock import FileLock
 
 from corpusmith.assets import ledgers, uses
+from corpusmith.models.text.batch_api import BatchChat
 from corpusmith.models.text.estimate import Expected, expected
+from corpusmith.models.text.usage import COLUMNS
 from corpusmith.models.text.writers import ChatMaker
 from corpusmith.release import tombstones
 from corpusmith.settings import Settings
-from corpusmith.work.ledger import Ledger, Shelf
+from corpusmith.work.ledger import KEY, Ledger, Shelf
 from corpusmith.work.produce import Executor, Maker, Progress, keys_of, local, missing, produce, shelf_of
+
+TOOK: ContextVar[list[pl.LazyFrame]] = ContextVar("took")
+"""What language models made for the asset that is being made: the key and usage.COLUMNS of each row."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +93,18 @@ class Workshop:
             if rows := int(lacking.sum()):
                 self._expect(plan.filter(pl.Series(lacking)), rows, maker)
                 self.on_lacking(rows, shelf.rate())
-        return produce(
+        made = produce(
             plan,
             maker,
             self.ledger,
-            executor=self.executor,
+            executor=local if _notes(maker) else self.executor,
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
             on_keys=self._note,
         )
+        if set(COLUMNS.names) <= set(maker.schema.names):
+            TOOK.get([]).append(made.select(KEY, *COLUMNS.names))
+        return made
 
     @property
     def executor(self) -> Executor:
@@ -115,6 +124,11 @@ class Workshop:
     def _note(self, shelf: Shelf, keys: pl.Series) -> None:
         if made := uses.step():
             uses.note(self.home, made, shelf.name, keys)
+
+
+def _notes(maker: Maker) -> bool:
+    """Whether it notes in the home what it paid for, which an actor on another node cannot."""
+    return isinstance(maker, ChatMaker) and isinstance(maker.chat, BatchChat)
 
 
 def turn_of(home: Path, corpus: str) -> FileLock:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import polars as pl
@@ -14,6 +16,7 @@ import pyarrow as pa
 from corpusmith.assets.corpus import Corpus
 from corpusmith.assets.resources import Workshop
 from corpusmith.errors import UserError
+from corpusmith.models.text.batch_api import BatchChat
 from corpusmith.work.produce import Maker
 
 Made = TypeVar("Made")
@@ -55,7 +58,9 @@ def make(rows: pl.DataFrame, maker: Maker) -> pl.DataFrame:
     """What a maker makes of rows (key, its inputs and carried), in batches of its own size, with no ledger."""
     read = ("key", *maker.inputs, *getattr(maker, "carried", ()))
     batches = _plain(rows.select(read)).to_batches(max_chunksize=maker.batch_rows)
-    return pl.DataFrame(pl.from_arrow(pa.Table.from_batches([maker.make(batch) for batch in batches], maker.schema)))
+    with _asked_anew(maker):
+        made = pa.Table.from_batches([maker.make(batch) for batch in batches], maker.schema)
+    return pl.DataFrame(pl.from_arrow(made))
 
 
 def batch(rows: pl.DataFrame) -> pa.RecordBatch:
@@ -71,6 +76,22 @@ def made_here(fingerprint: str, here: Mapping[str, Made]) -> Made:
             "use the profile and the version of corpusmith that the manifest names"
         )
     return here[fingerprint]
+
+
+@contextlib.contextmanager
+def _asked_anew(maker: Maker) -> Iterator[None]:
+    """Within, a provider's batch API is asked, and paid, for every row: what it answered before is not looked for."""
+    chat = getattr(maker, "chat", None)
+    if not isinstance(chat, BatchChat):
+        yield
+        return
+    notes = chat.notes
+    with TemporaryDirectory(prefix="corpusmith-") as folder:
+        chat.notes = Path(folder)
+        try:
+            yield
+        finally:
+            chat.notes = notes
 
 
 def _plain(rows: pl.DataFrame) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -84,6 +85,8 @@ class Display:
                 made = event.step_materialization_data.materialization
                 self._say(f"[green]✓[/] {name:<12} {_counts(made.metadata)}{_of(made.partition)}")
                 self._say_failed()
+                if took := _took(made.metadata):
+                    self.say(f"  [dim]{took}[/]")
                 if "read as" in made.metadata:
                     self.say(f"  [dim]{plain(made.metadata['read as'].value)}[/]")
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -136,6 +139,19 @@ def _counts(metadata: dict[str, dg.MetadataValue]) -> str:
         return f"{values['kept']:,} kept, {values['rejected']:,} rejected"
     rows = values.get("dagster/row_count", values.get("rows"))
     return "" if rows is None else f"{rows:,} rows"
+
+
+def _took(metadata: Mapping[str, dg.MetadataValue]) -> str:
+    """What language models took for all rows of a step, as `tables.taken` says it; empty: no model was asked."""
+    values = {name: value.value for name, value in metadata.items()}
+    if "prompt tokens" not in values:
+        return ""
+    said = f"{values['prompt tokens']:,} tokens of prompts ({values['cached tokens']:,} cached)"
+    said = f"its rows took {said}, {values['answer tokens']:,} of answers"
+    if "cost" not in values:
+        return said
+    without = values["rows without a cost"]
+    return f"{said}, cost {values['cost']:,.6g}" + (f" ({without:,} rows are without a cost)" if without else "")
 
 
 def _of(partition: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from corpusmith.assets import pictures
 from corpusmith.assets.asset import BEGAN, PICTURES, lasting_faults
+from corpusmith.assets.resources import TOOK
 from corpusmith.whole import whole
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Tables(PolarsParquetIOManager):
         table = pl.scan_parquet(str(path), glob=False)
         seconds = time.perf_counter() - BEGAN.get()
         metadata = describe(table, seconds, self.sentences.get(context.asset_key.path[0], {}))
+        metadata |= taken(TOOK.get([]))
         if drawn := picture(context.asset_key, table):
             metadata["picture"] = dg.MetadataValue.md(drawn)
         context.add_output_metadata(metadata)
@@ -74,6 +76,23 @@ def describe(table: pl.LazyFrame, seconds: float, sentences: Mapping[str, str]) 
         rejected = table.filter(pl.col("reasons").list.len() > 0).select(pl.len()).collect().item()
         metadata |= {"kept": rows - rejected, "rejected": rejected}
     return metadata
+
+
+def taken(frames: Sequence[pl.LazyFrame]) -> dict[str, Any]:
+    """What language models took for the rows of frames (key and usage.COLUMNS), each row once; empty: nobody said."""
+    if not frames:
+        return {}
+    rows = pl.concat(frames).unique("key").with_columns(pl.col(pl.Int32).cast(pl.Int64))  # more than 2^31 in all
+    counted = rows.select(pl.exclude("key").sum(), priced=pl.col("cost").count(), rows=pl.len())
+    sums = counted.collect().row(0, named=True)
+    metadata = {
+        "prompt tokens": sums["prompt_tokens"],
+        "cached tokens": sums["cached_tokens"],
+        "answer tokens": sums["completion_tokens"],
+    }
+    if sums["priced"]:
+        metadata |= {"cost": float(f"{sums['cost']:.6g}"), "rows without a cost": sums["rows"] - sums["priced"]}
+    return metadata if sums["prompt_tokens"] or sums["completion_tokens"] else {}
 
 
 def picture(key: dg.AssetKey, table: pl.LazyFrame) -> str | None:

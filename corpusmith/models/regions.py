@@ -27,6 +27,7 @@ from corpusmith.models.perceivers.opening import opened
 from corpusmith.models.perceivers.readings import HASH, IMAGE, Floats
 from corpusmith.models.text.chat import Chat, CutOffError, ServerChat, UnansweredError
 from corpusmith.models.text.prompts import Conversation
+from corpusmith.models.text.usage import COLUMNS, USAGE, Usage, usage_of
 from corpusmith.work.plan import fingerprint, seeds
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ REGIONS: Final = pa.schema(
 )
 """Of each image a list, empty where nothing was found: what it is; a PNG of mode L and the image's own size, upright,
 255 inside and 0 outside; and how sure the model is, 0 to 1."""
+NAMED: Final = pa.schema([*REGIONS, *COLUMNS])
+"""The same with what naming them took."""
 
 NAMES: Final = (
     "Which things in this picture could be edited: removed, replaced, or given another look? Name those that stand "
@@ -202,7 +205,7 @@ class NamedRegions:
     name = "named-regions"
     inputs = HASH
     carried = IMAGE
-    schema = REGIONS
+    schema = NAMED
 
     def __init__(self, chat: Chat, segmenter: str, revision: str | None = None) -> None:
         self.chat = replace(chat, temperature=0.0) if isinstance(chat, ServerChat) else chat
@@ -224,32 +227,42 @@ class NamedRegions:
     @property
     def _settings(self) -> dict[str, Any]:
         limits = {"most": MOST, "max_tokens": MAX_TOKENS, "min": [MIN_PIXELS, MIN_SHARE, MIN_SCORE], "version": VERSION}
-        return {"prompt": NAMES, **limits, **self.chat.settings}
+        return {"prompt": NAMES, **limits, "usage": USAGE, **self.chat.settings}
 
     def ready(self) -> None:
         """Fetch the segmenter's files. Raises ModelError where it could not do its work."""
         self.segmenter.ready()
 
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The column of REGIONS for each row; raises on an image that cannot be opened or has no usable answer."""
+        """A row of NAMED for each row; raises on an image that cannot be opened or has no usable answer."""
         keys, images = rows["key"].to_pylist(), opened(rows["image"])
         answers = self._answers(keys, images)
         try:
             named = [things(answer, image.size) for answer, image in zip(answers, images, strict=True)]
-            made = [{"regions": self._masked(image, some)} for image, some in zip(images, named, strict=True)]
+            made = [
+                {"regions": self._masked(image, some), **self._took(answer)}
+                for image, some, answer in zip(images, named, answers, strict=True)
+            ]
         except Exception:
             if len(keys) > 1:  # the batch will be split: what is answered need not be asked again
                 self._kept |= zip(keys, answers, strict=True)
+            else:  # this row is done with: the next build asks again
+                self._kept.pop(keys[0], None)
             raise
-        return pa.RecordBatch.from_pylist(made, schema=REGIONS)
+        return pa.RecordBatch.from_pylist(made, schema=NAMED)
 
     def _answers(self, keys: Sequence[str], images: Sequence[Image]) -> list[str | UnansweredError]:
-        answers = {key: self._kept.pop(key) for key in keys if key in self._kept}
+        answers = {key: self._kept[key] for key in keys if key in self._kept}
+        if not answers:  # of a batch that is done with
+            self._kept.clear()
         waiting = {key: question(image) for key, image in zip(keys, images, strict=True) if key not in answers}
         if waiting:
             told = self.chat.answer(list(waiting.values()), seeds(list(waiting)), MAX_TOKENS, ANSWER)
             answers |= zip(waiting, told, strict=True)
         return [answers[key] for key in keys]
+
+    def _took(self, answer: str | UnansweredError) -> dict[str, Any]:
+        return (usage_of(answer) or Usage()).columns(getattr(self.chat, "price", None))
 
     def _masked(self, image: Image, named: Sequence[Thing]) -> list[dict[str, Any]]:
         masks = self.segmenter.masks(image, [thing.box for thing in named]) if named else []

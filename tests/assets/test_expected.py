@@ -1,4 +1,4 @@
-"""What a dry run says of the tokens and the cost of steps that ask a language model."""
+"""What a dry run says of steps that ask a language model, and where those of a batch API are made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import polars as pl
 import pytest
+from batch_server import batched
 
 from corpusmith.assets.registry import corpora
 from corpusmith.assets.resources import Workshop
@@ -31,6 +32,17 @@ def stop(rows: int, rate: float | None) -> NoReturn:
 def workshop(home: Path, told: list[Expected]) -> Workshop:
     settings = load({name: corpus.settings for name, corpus in corpora().items()}, profile="smoke")
     return Workshop(home, settings, on_lacking=stop, on_expected=told.append)
+
+
+def test_the_batches_of_a_provider_are_asked_for_where_their_notes_lie_and_not_on_a_cluster(tmp_path: Path) -> None:
+    tables = {name: corpus.settings for name, corpus in corpora().items()}
+    settings = load(tables, profile="smoke", overrides=["work.executor=ray", "work.ray.address=127.0.0.1:9"])
+    with batched() as server:
+        maker = LlmRewriter(BatchChat("a-model", server.url, first_wait=0.01))
+        maker.read = lambda answer: {"rewrite": answer}
+        made = Workshop(tmp_path, settings).make(PLAN, maker).collect()
+    assert made.height == 2
+    assert list((tmp_path / ".corpusmith" / "batches").glob("*.json"))
 
 
 def test_the_tokens_and_the_cost_of_lacking_rows_are_told_before_anything_is_asked(tmp_path: Path) -> None:

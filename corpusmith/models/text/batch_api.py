@@ -13,7 +13,7 @@ from typing import Any, Final
 from corpusmith.models.text.batch_notes import Notes, notes_of
 from corpusmith.models.text.batch_provider import Answers, Provider
 from corpusmith.models.text.chat import Schema, Seeds, drawing, request_of, told
-from corpusmith.models.text.exchange import Answer, CutOffError, Exchange, UnansweredError
+from corpusmith.models.text.exchange import API_KEY, Answer, CutOffError, Exchange, UnansweredError, buildable
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.usage import Price
 from corpusmith.settings import default_home
@@ -46,6 +46,7 @@ class BatchChat:
     first_wait: float = 2.0
     batch_rows: int = MOST_REQUESTS
     price: Price | None = None
+    key: str = API_KEY
     notes: Path | None = None
     revision: str = field(default="served", init=False)
 
@@ -60,7 +61,7 @@ class BatchChat:
 
     @cached_property
     def _exchange(self) -> Exchange:
-        return Exchange(self.url, self.name, self.timeout)
+        return Exchange(self.url, self.name, self.timeout, self.key)
 
     def answer(
         self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
@@ -77,7 +78,9 @@ class BatchChat:
         if not requests:
             return []
         folder = self.notes or notes_of(default_home())
-        with httpx.Client(timeout=httpx.Timeout(self.timeout, connect=10.0)) as client:
+        with buildable():
+            opened = httpx.Client(timeout=httpx.Timeout(self.timeout, connect=10.0))
+        with opened as client:
             provider = Provider(self._exchange, client, self.first_wait, max_tokens)
             answers = _asked(provider, requests, Notes(folder, self._exchange.where, self.name))
         return [answers[one] for one in ids]
@@ -88,13 +91,15 @@ def _asked(provider: Provider, requests: Requests, notes: Notes) -> Answers:
     answers: Answers = {}
     for note in notes.of(requests):  # of an earlier build: what they have is paid for
         answers |= _said(provider.collected(note, requests), final=False)
+    if one := next((one for one in requests if one not in answers), None):
+        provider.check(requests[one])
     for _ in range(SUBMISSIONS):
         left = {one: body for one, body in requests.items() if one not in answers}
         submitted = [provider.submitted(part, notes) for part in _parts(left)]
         for note in submitted:
             answers |= _said(provider.collected(note, requests), final=True)
-    lost = {one: UnansweredError(f"{provider.why} ({SUBMISSIONS} batches)") for one in requests if one not in answers}
-    return answers | lost
+    why = {one: provider.why.get(one, "no answer") for one in requests if one not in answers}
+    return answers | {one: UnansweredError(f"{said} ({SUBMISSIONS} batches)") for one, said in why.items()}
 
 
 def _said(collected: Answers, final: bool) -> Answers:

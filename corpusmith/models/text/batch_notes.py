@@ -63,7 +63,11 @@ class Notes:
         """Those of batches with one of the requests in them; those that are too old are thrown away."""
         found = []
         for path in sorted(self.folder.glob("*.json")):
-            if path.stat().st_mtime < time.time() - KEPT:
+            try:
+                written = path.stat().st_mtime
+            except FileNotFoundError:  # another build just threw it away
+                continue
+            if written < time.time() - KEPT:
                 path.unlink(missing_ok=True)
             elif (note := self._read(path)) and not note.requests.isdisjoint(requests):
                 found.append(note)

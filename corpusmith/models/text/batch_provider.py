@@ -9,7 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from corpusmith.errors import ModelError
@@ -23,7 +23,6 @@ from corpusmith.models.text.exchange import (
     Exchange,
     UnansweredError,
     UnreadableError,
-    headers,
     masked,
     shown,
     unpacked,
@@ -43,14 +42,30 @@ Answers = dict[str, Answer | UnansweredError]
 class Provider:
     """Speaks the batch API, each call tried ATTEMPTS times, then ModelError.
 
-    why: what became of the last question that got no answer.
+    why: what became of each question that got no answer, by request.
     """
 
     exchange: Exchange
     client: Any
     first_wait: float
     max_tokens: int
-    why: str = "no answer"
+    why: dict[str, str] = field(default_factory=dict)
+
+    def check(self, request: Mapping[str, Any]) -> None:
+        """Ask one question for one token: that another model answers is found out before all of them are paid for.
+
+        Raises ModelError: another model, a wrong key, no answer at all. That this question is refused says nothing, and
+        a provider may have batches and no /chat/completions.
+        """
+
+        def asked() -> None:
+            status, said, body = self._reply("POST", "chat/completions", json={**request, "max_tokens": 1})
+            if status < 300:
+                self.exchange.check_model(_object(body).get("model"))
+            elif status != 404:
+                self._stop_at(status, said, body)
+
+        self._patiently(asked)
 
     def submitted(self, lines: Mapping[str, bytes], notes: Notes) -> Note:
         """A batch of these lines, which is noted before it is sent and again once it has a name."""
@@ -85,13 +100,21 @@ class Provider:
         return str(self._patiently(create))
 
     def collected(self, note: Note, requests: Collection[str]) -> Answers:
-        """What a batch said of the requests, once it has ended; nothing of one that the provider does not know."""
+        """What a batch said of the requests, once it has ended; nothing of one that was never sent.
+
+        Raises ModelError: the provider does not know, or does not say.
+        """
         name = note.batch or self._patiently(lambda: self._found(note.token))
-        batch = self._ended(name) if name else None
-        if batch is None:
+        if not name:
             note.forget()
             return {}
-        self.why = _why(batch)
+        batch = self._ended(name)
+        if batch is None:
+            raise ModelError(
+                f"{self.exchange.where} knows no batch {shown(name)}, which this home submitted: use the key of that "
+                f"project; to pay for its questions again, delete {note.path}"
+            )
+        self.why |= dict.fromkeys(note.requests.intersection(requests), _why(batch))
         answers: Answers = {}
         for file in (batch.get("error_file_id"), batch.get("output_file_id")):
             if isinstance(file, str) and file:
@@ -148,7 +171,7 @@ class Provider:
             except UnansweredError as refused:
                 yield one, refused
             except AgainError as problem:
-                self.why = str(problem)
+                self.why[one] = str(problem)
 
     def _answer(self, response: Any, error: Any) -> Answer:
         """The answer in one line. Raises UnansweredError, AgainError."""
@@ -163,7 +186,8 @@ class Provider:
 
     def _lines(self, file: str) -> Iterator[bytes]:
         """The lines of a file of the provider, none longer than BODY; none of a file that is gone."""
-        with _transport(), self.client.stream("GET", self._address(f"files/{file}/content"), headers=headers()) as got:
+        address, asking = self._address(f"files/{file}/content"), self.exchange.headers()
+        with _transport(), self.client.stream("GET", address, headers=asking) as got:
             if got.status_code == 404:
                 return
             if got.status_code != 200:
@@ -188,30 +212,34 @@ class Provider:
 
     def _sent(self, method: str, path: str, **said: Any) -> dict[str, Any] | None:
         """The JSON of a reply; None where there is no such thing. Raises AgainError, ModelError."""
-        with _transport(), self.client.stream(method, self._address(path), headers=headers(), **said) as reply:
-            body = _whole(reply)
-        if reply.status_code == 404 and method == "GET":
+        status, told, body = self._reply(method, path, **said)
+        if status == 404 and method == "GET":
             return None
-        self._check(reply.status_code, reply.headers, body)
-        try:
-            found = json.loads(masked(body.decode()))
-        except (ValueError, RecursionError) as error:
-            raise AgainError("a reply that is no JSON") from error
-        if not isinstance(found, dict):
-            raise AgainError("a reply that is no JSON object")
-        return found
+        self._check(status, told, body)
+        return _object(body)
+
+    def _reply(self, method: str, path: str, **said: Any) -> tuple[int, Any, bytes]:
+        """Status, headers and body of a reply. Raises AgainError."""
+        asking = self.exchange.headers()
+        with _transport(), self.client.stream(method, self._address(path), headers=asking, **said) as reply:
+            return reply.status_code, reply.headers, _whole(reply)
 
     def _check(self, status: int, said: Any, body: bytes) -> None:
         """Raises AgainError or ModelError for a reply that is none."""
         if 200 <= status < 300:
             return
+        problem = self._stop_at(status, said, body)
+        why = "has no batch API (/files and /batches)" if status == 404 else f"takes no such batch ({problem})"
+        raise ModelError(f"{self.exchange.where} {why}: leave batch+ out of models.servers, or correct it")
+
+    def _stop_at(self, status: int, said: Any, body: bytes) -> UnansweredError:
+        """What was refused in a reply. Raises AgainError, and ModelError where every other would get the same."""
         if status < 400 or status in (401, 403):
             self.exchange.stop_at(status, said)
         problem = self.exchange.refusal(status, said, body)
         if isinstance(problem, AgainError):
             raise problem
-        why = "has no batch API (/files and /batches)" if status == 404 else f"takes no such batch ({problem})"
-        raise ModelError(f"{self.exchange.where} {why}: leave batch+ out of models.servers, or correct it")
+        return problem
 
     def _address(self, path: str) -> str:
         return self.exchange.address(path)
@@ -238,6 +266,17 @@ def _whole(reply: Any) -> bytes:
         return unpacked(bytes(received), reply.headers.get("content-encoding", "identity"))
     except UnreadableError as error:
         raise AgainError(str(error)) from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body, without the key. Raises AgainError."""
+    try:
+        found = json.loads(masked(body.decode()))
+    except (ValueError, RecursionError) as error:
+        raise AgainError("a reply that is no JSON") from error
+    if not isinstance(found, dict):
+        raise AgainError("a reply that is no JSON object")
+    return found
 
 
 def _why(batch: Mapping[str, Any]) -> str:

@@ -13,7 +13,15 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from corpusmith.errors import ModelError
-from corpusmith.models.text.exchange import ATTEMPTS, Answer, CutOffError, Exchange, UnansweredError, shown
+from corpusmith.models.text.exchange import (
+    API_KEY,
+    ATTEMPTS,
+    Answer,
+    CutOffError,
+    Exchange,
+    UnansweredError,
+    shown,
+)
 from corpusmith.models.text.pool import Pool
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.usage import Price, Usage
@@ -77,17 +85,18 @@ class LocalChat:
     @property
     def settings(self) -> dict[str, Any]:
         """How it draws; the dtype too, since another one writes other texts."""
-        from corpusmith.models.loading import hardware
+        from corpusmith.models.loading import language_hardware
         from corpusmith.models.text.sampling import TOP_K
 
         drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
-        return {**drawn, "dtype": hardware()["dtype"]}
+        return {**drawn, "dtype": language_hardware(self.name)["dtype"]}
 
     @property
     def provenance(self) -> dict[str, Any]:
-        from corpusmith.models.loading import hardware
+        from corpusmith.models.loading import language_hardware, origin
 
-        return {"model": self.name, "revision": self.revision, **self.settings, **hardware()}
+        said = {"model": self.name, "revision": self.revision, **self.settings, **language_hardware(self.name)}
+        return said | origin(self.name, self.revision)
 
     @cached_property
     def language(self) -> Any:
@@ -137,8 +146,8 @@ class ServerChat:
     """A model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, a provider), asked over HTTP.
 
     url: up to and with ``/v1``, and ``#NAME`` where the server calls the model otherwise; several are shared out by
-    load. The key is read from the environment variable OPENAI_API_KEY when it is needed, and is in no log, error,
-    answer, fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again, after growing waits
+    load. The key is read from the environment variable ``key`` when it is needed, and is in no log, error, answer,
+    fingerprint or provenance. 429, 5xx, timeouts and broken bodies are tried again, after growing waits
     (corpusmith.models.text.pool). concurrency: questions at once at each server, at most; fewer while it refuses some.
     timeout: seconds for a whole answer. price: what tokens cost there; it decides nothing.
     """
@@ -152,6 +161,7 @@ class ServerChat:
     first_wait: float = 0.5
     batch_rows: int = 256
     price: Price | None = None
+    key: str = API_KEY
     revision: str = field(default="served", init=False)
 
     @property
@@ -166,7 +176,7 @@ class ServerChat:
     @cached_property
     def _exchanges(self) -> list[Exchange]:
         urls = [self.url] if isinstance(self.url, str) else self.url
-        return [Exchange(url, self.name, self.timeout) for url in urls]
+        return [Exchange(url, self.name, self.timeout, self.key) for url in urls]
 
     @cached_property
     def _pool(self) -> Pool:

@@ -119,7 +119,12 @@ class HouseClassifier:
     def __init__(self, model: str = "house/emotion-judge", batch_rows: int = 4096) -> None:
         self.model, self.batch_rows = model, batch_rows
         self.name = model.removeprefix(house.PREFIX)
-        self._folder = house.folder(model)
+        house.folder(model)  # it is there, or that is said at once
+
+    @property
+    def _folder(self) -> Path:
+        """Where the model lies on the machine that asks."""
+        return house.folder(self.model)
 
     @cached_property
     def _revision(self) -> str:
@@ -167,10 +172,7 @@ class HubClassifier:
     ) -> None:
         self.model, self.asked_revision, self.batch_rows = model, revision, batch_rows
         self.label_map = dict(label_map or {})
-        found = loading.hardware()
-        self.hardware = {"device": device or found["device"], "dtype": dtype or found["dtype"]}
-        if device == "cpu" and dtype is None:
-            self.hardware["dtype"] = "float32"
+        self.asked_device, self.asked_dtype = device, dtype
         self.settings = {
             "label_map": self.label_map,
             "pass_rows": pass_rows,
@@ -178,6 +180,12 @@ class HubClassifier:
             "version": VERSION,
         }
         self.pass_rows, self.max_tokens = pass_rows, max_tokens
+
+    @cached_property
+    def hardware(self) -> dict[str, str]:
+        """Device and dtype on the machine that asks."""
+        found = {"device": "cpu", "dtype": "float32"} if self.asked_device == "cpu" else loading.hardware()
+        return {"device": self.asked_device or found["device"], "dtype": self.asked_dtype or found["dtype"]}
 
     @cached_property
     def revision(self) -> str:

@@ -13,6 +13,7 @@ from corpusmith.models.loading import cached, folder_of
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.usage import Usage
 from corpusmith.models.text.writers import ChatMaker
+from corpusmith.work.produce import Maker
 
 LOOKED_AT: Final = 1000  # rows whose prompts are counted; the others are taken to be like them
 CHARACTERS: Final = 4  # of a token, where no tokenizer is at hand
@@ -20,38 +21,46 @@ CHARACTERS: Final = 4  # of a token, where no tokenizer is at hand
 
 @dataclass(frozen=True)
 class Expected:
-    """Tokens of all prompts and answers, what they cost (None: no price is set), and how that was found out."""
+    """Tokens of all prompts and answers of a model, what they cost (None: no price), and how that was found out."""
 
+    model: str
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
     how: str
 
 
-def expected(maker: object, lacking: pl.LazyFrame, rows: int, made: Callable[[], pl.LazyFrame]) -> Expected | None:
+def expected(maker: Maker, lacking: pl.LazyFrame, rows: int, made: Callable[[], pl.LazyFrame]) -> Expected | None:
     """What ``rows`` lacking rows will take; None for a maker that asks no language model.
 
     As much a row as the rows took that were ``made`` before. Before the first, the prompts of some are counted, and
-    answers taken to be as long as they may be, which they seldom are; a row that is asked again counts once.
+    answers taken to be as long as they may be, which they seldom are; a row that is asked again counts once. None also
+    before the first row of a maker that is no ChatMaker: what it will ask is not known.
     """
-    if not isinstance(maker, ChatMaker) or not maker.usage:
+    if "prompt_tokens" not in maker.schema.names:
         return None
-    prompt, completion, how = _measured(made()) or _counted(maker, lacking, rows)
-    tokens = Usage(prompt=round(prompt * rows), completion=round(completion * rows))
-    cost = tokens.cost(getattr(maker.chat, "price", None))
-    return Expected(tokens.prompt or 0, tokens.completion or 0, cost, how)
+    found = _measured(made()) or (_counted(maker, lacking, rows) if isinstance(maker, ChatMaker) else None)
+    if found is None:
+        return None
+    asks: Any = maker  # all makers that count tokens have a chat
+    tokens = Usage(*(round(mean * rows) for mean in found[:3]))
+    cost = tokens.cost(getattr(asks.chat, "price", None))
+    return Expected(asks.chat.name, tokens.prompt or 0, tokens.completion or 0, cost, found[3])
 
 
-def _measured(made: pl.LazyFrame) -> tuple[float, float, str] | None:
-    means = made.select(pl.col("prompt_tokens", "completion_tokens").mean(), rows=pl.col("prompt_tokens").count())
-    prompt, completion, rows = means.collect().row(0)
-    return (
-        (prompt, completion, f"as the {rows:,} rows before") if prompt is not None and completion is not None else None
-    )
+Means = tuple[float, float, float, str]
+"""Tokens of a prompt, those of them that the server has at hand, and tokens of an answer; how that was found out."""
 
 
-def _counted(maker: ChatMaker, lacking: pl.LazyFrame, rows: int) -> tuple[float, float, str]:
-    """Tokens of a prompt, in the mean of some, and of an answer, at the most."""
+def _measured(made: pl.LazyFrame) -> Means | None:
+    counted = made.filter(pl.col("prompt_tokens").is_not_null()).with_columns(pl.col("cached_tokens").fill_null(0))
+    means = counted.select(pl.col("prompt_tokens", "cached_tokens", "completion_tokens").mean(), rows=pl.len())
+    prompt, hit, completion, rows = means.collect().row(0)
+    return None if completion is None else (prompt, hit, completion, f"as the {rows:,} rows before")
+
+
+def _counted(maker: ChatMaker, lacking: pl.LazyFrame, rows: int) -> Means:
+    """Of some prompts, and answers at the most."""
     looked_at = lacking.select(maker.inputs).gather_every(max(1, rows // LOOKED_AT)).head(LOOKED_AT).collect()
     texts = [_text(maker.ask(row)) for row in looked_at.iter_rows(named=True)]
     tokenizer = _tokenizer(maker.chat.name)
@@ -61,7 +70,7 @@ def _counted(maker: ChatMaker, lacking: pl.LazyFrame, rows: int) -> tuple[float,
         counts, how = [len(one.ids) for one in tokenizer.encode_batch(texts)], "prompts by the model's tokenizer"
     images = ", without images" if getattr(maker, "carried", ()) else ""
     how = f"{how}{images}; answers at their longest, {maker.max_tokens}"
-    return sum(counts) / max(len(counts), 1), float(maker.max_tokens), how
+    return sum(counts) / max(len(counts), 1), 0.0, float(maker.max_tokens), how
 
 
 def _text(conversation: Conversation) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -20,10 +21,14 @@ Wait = TypeVar("Wait", float, None)
 
 API_KEY: Final = "OPENAI_API_KEY"
 ATTEMPTS: Final = 5
+SECRETS: Final = {API_KEY}
+"""The environment variables with the keys that this process sends: no text shows any of them."""
 REFUSED: Final = (401, 403, 404)  # nobody's row: the key, the address or the model's name is wrong
 AGAIN: Final = (408, 409, 425, 429)
 RATE_LIMITED: Final = 429
 CROWDED: Final = (RATE_LIMITED, 503, 529)
+CUT: Final = "length"  # how an answer ended that is not whole,
+FILTERED: Final = "content_filter"  # and one that was withheld
 LONGEST_WAIT: Final = 30.0
 BODY: Final = 4 * 2**20  # bytes of a reply, unpacked
 LONGEST_TOKEN: Final = 128  # characters: the longest that vocabularies hold are runs of spaces
@@ -83,12 +88,14 @@ class Exchange:
     """Asks the server at ``url`` (up to and with ``/v1``) one question at a time.
 
     ``url#NAME`` says that the server calls the model NAME; else it must answer as ``model``, or not say.
-    timeout: seconds for a whole answer. Whatever came back is masked for the key before it is cut, kept or shown.
+    timeout: seconds for a whole answer. key: the environment variable with the key that it is sent, and nobody else.
+    Whatever came back is masked for all keys before it is cut, kept or shown.
     """
 
     url: str
     model: str
     timeout: float
+    key: str = API_KEY
 
     @property
     def where(self) -> str:
@@ -99,6 +106,17 @@ class Exchange:
     def answers_as(self) -> str:
         """The name by which the server must call the model."""
         return unquote(urldefrag(self.url).fragment) or self.model
+
+    def headers(self) -> dict[str, str]:
+        """What every request says: who asks, by the key that the environment has now, and that nothing be packed.
+
+        Raises ModelError: a key that no header may hold.
+        """
+        SECRETS.add(self.key)
+        key = _secret(self.key)
+        if not (key.isascii() and key.isprintable()):
+            raise ModelError(f"the key in {self.key} cannot be sent: it has characters that no header may have")
+        return {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def address(self, of: str) -> str:
         """Where the API has one of its parts, such as ``chat/completions``."""
@@ -142,7 +160,7 @@ class Exchange:
         """Status, headers and body of one request; the body is read as a stream and given up past BODY."""
         async with (
             asyncio.timeout(self.timeout),
-            client.stream("POST", self.address("chat/completions"), json=request, headers=headers()) as response,
+            client.stream("POST", self.address("chat/completions"), json=request, headers=self.headers()) as response,
         ):
             received = bytearray()
             async for part in response.aiter_raw():
@@ -165,13 +183,16 @@ class Exchange:
                 f"{self.where} has no model {self.model!r} (or no /chat/completions): check models.servers"
             )
         if status in REFUSED:
-            given = "was not accepted" if os.environ.get(API_KEY) else "is not set"
+            given = "was not accepted" if _secret(self.key) else "is not set"
             raise ModelError(
-                f"{self.where} refused with status {status}: the key in the environment variable {API_KEY} {given}"
+                f"{self.where} refused with status {status}: the key in the environment variable {self.key} {given}"
             )
 
     def content(self, body: bytes, max_tokens: int) -> Answer:
-        """The text of a chat completion. Raises UnreadableError, CutOffError, ModelError (another model's)."""
+        """The text of a chat completion.
+
+        Raises UnreadableError, CutOffError, UnansweredError (it was refused), ModelError (another model's).
+        """
         try:
             return self.answer_in(json.loads(masked(body.decode())), max_tokens)
         except (ValueError, RecursionError) as error:
@@ -180,21 +201,26 @@ class Exchange:
     def answer_in(self, reply: Any, max_tokens: int) -> Answer:
         """The same of its JSON, in which the key was masked."""
         try:
-            choice = reply["choices"][0]
-            content = _joined(choice["message"]["content"])
+            choice, said, usage = reply["choices"][0], reply.get("model"), counted(reply.get("usage"))
+            message, ended = choice["message"], choice.get("finish_reason")
+            refused = message.get("refusal") or (FILTERED if ended == FILTERED else None)
+            empty = message.get("content") is None and (refused or ended == CUT)
+            content = "" if empty else _joined(message.get("content"))
             content.encode()  # a lone surrogate is no text
-            ended, said, usage = choice.get("finish_reason"), reply.get("model"), counted(reply.get("usage"))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise UnreadableError(f"a body that is no chat completion ({type(error).__name__})") from error
         content = masked(content)
-        self._is_asked_model(said)
+        self.check_model(said)
+        if refused:
+            raise UnansweredError(f"the model refused: {shown(str(refused))}")
         if len(content) > max_tokens * LONGEST_TOKEN:
             raise UnreadableError(f"an answer of {len(content)} characters, more than {max_tokens} tokens can hold")
-        if ended == "length":
+        if ended == CUT:
             raise CutOffError(content, usage)
         return Answer(content, usage)
 
-    def _is_asked_model(self, said: object) -> None:
+    def check_model(self, said: object) -> None:
+        """Raises ModelError for the name of another model than the one that is asked."""
         if isinstance(said, str) and said and said != self.answers_as:
             named = shown(said)
             raise ModelError(
@@ -203,16 +229,31 @@ class Exchange:
             )
 
 
-def headers() -> dict[str, str]:
-    """What every request says: who asks, by the key that the environment has now, and that nothing be packed."""
-    key = os.environ.get(API_KEY, "")
-    return {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
+@contextlib.contextmanager
+def buildable() -> Iterator[None]:
+    """What is raised within, where httpx makes a client of the environment's settings, is a ModelError."""
+    import httpx
+
+    try:
+        yield
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+        why = type(error).__name__ if isinstance(error, httpx.InvalidURL) else str(error)  # it quotes passwords
+        raise ModelError(
+            f"no HTTP client can be made ({shown(why)}): see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE"
+        ) from None
+
+
+def _secret(name: str) -> str:
+    """The key in an environment variable, empty where it is not set; files of keys end in a line break."""
+    return os.environ.get(name, "").strip()
 
 
 def masked(text: str) -> str:
-    """The text without the key, wherever it stands."""
-    key = os.environ.get(API_KEY, "")
-    return text.replace(key, "***") if len(key) >= SECRET else text
+    """The text without any key, wherever it stands."""
+    # the longest first: a key may begin as another does
+    for key in sorted(map(_secret, tuple(SECRETS)), key=len, reverse=True):
+        text = text.replace(key, "***") if len(key) >= SECRET else text
+    return text
 
 
 def shown(text: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 FIRST: Final = 64  # under way to begin with
+GENTLE: Final = 0.9  # of what was one too many, where it had felt its way there
 NEAR: Final = 0.75  # of what was too much: so far it is quickly back
 WINDOW: Final = 2  # rounds of answers after which throughput is looked at
 PAYS: Final = 1.05  # times the throughput that more at once must bring
 MORE: Final = 1.5  # times as many at once of which that is asked, and
 MOST: Final = 2.0  # times as many that are tried
 STALE: Final = 2  # windows in a row without it, after which the limit falls back
-HOLD: Final = 10  # windows for which it then stays; twice as many the next time
+HOLD: Final = 10  # windows for which it then stays; twice as many the next time,
+LONGEST_HOLD: Final = 64  # up to so many
 
 
 class Limit:
@@ -19,9 +21,10 @@ class Limit:
 
     It doubles with each round of answers until something is refused, and is halved then, once for all that was sent
     before. It is quickly back near what was too much, and goes on by one, by two, by three … with each round: so it
-    feels its way there, and is soon at the most where what was in the way has passed. It falls back to what it was, and
-    stays there for a while, where MORE times as many at once brought less than PAYS times the answers a second: they
-    only queue.
+    feels its way there, falls back a little (GENTLE) where it then is too much again, and is soon at the most where
+    what was in the way has passed. It falls back to what it was, and stays there for a while, where MORE times as many
+    at once brought less than PAYS times the answers a second: they only queue. How many a second they are is looked at
+    anew at the end of that while.
     """
 
     def __init__(self, most: int) -> None:
@@ -54,8 +57,9 @@ class Limit:
         """A question that was sent at ``began`` was refused as one too many, or took too long."""
         if began < self._cut_at:
             return
+        kept = GENTLE if self._rounds >= 1 else 0.5
         self._too_much, self._rounds = self.at, 0.0
-        self.at, self._cut_at = max(1.0, self.at / 2), now
+        self.at, self._cut_at = max(1.0, kept * self.at), now
         self._forget()
 
     def restart(self) -> None:
@@ -87,10 +91,12 @@ class Limit:
     def _judge(self, at_once: float, rate: float) -> None:
         if self._held:
             self._held -= 1
+            if not self._held:
+                self._best = at_once, rate  # the server may have become slower, or faster
         elif self._best is None or rate >= PAYS * self._best[1]:
             self._best, self._stale, self._hold = (at_once, rate), 0, HOLD
         elif at_once >= MORE * self._best[0]:
             self._stale += 1
             if self._stale == STALE:
                 self.at, self._stale = self._best[0], 0
-                self._held, self._hold = self._hold, 2 * self._hold
+                self._held, self._hold = self._hold, min(2 * self._hold, LONGEST_HOLD)

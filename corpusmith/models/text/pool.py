@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,7 @@ from corpusmith.models.text.exchange import (
     CutOffError,
     Exchange,
     UnansweredError,
+    buildable,
 )
 from corpusmith.models.text.limit import Limit
 
@@ -30,6 +32,8 @@ IDLE: Final = 4.0  # seconds of a connection; servers close theirs after five an
 WEIGHT: Final = 0.1  # of one answer in the mean of a server's seconds for one
 
 Request = Mapping[str, Any]
+Waiting = tuple[int, "asyncio.Future[Server]", "Server | None"]
+"""A question's number, the server that it will be told of, and the one that failed it last, if any."""
 
 
 @dataclass
@@ -61,17 +65,18 @@ class Pool:
 
     An event loop and the clients live in a thread until ``close``. The oldest question goes first; one that
     may be answered the next time is asked ATTEMPTS times in all, after growing waits from ``first_wait`` seconds on.
-    A server that is gone, or at fault FAULTS_IN_A_ROW times, is left out for a while if there is another one.
+    A server that is gone, or at fault FAULTS_IN_A_ROW times, is left out for a while if there is another one, and what
+    one was at fault with is asked of another. Raises ModelError: the environment lets no client be made.
     """
 
     def __init__(self, exchanges: Sequence[Exchange], concurrency: int, timeout: float, first_wait: float) -> None:
         self.first_wait = first_wait
         self.servers = [Server(exchange, Limit(concurrency)) for exchange in exchanges]
-        self._waiting: list[tuple[int, asyncio.Future[Server]]] = []
+        self._waiting: list[Waiting] = []
         self._numbers = itertools.count()
         self._limited = 0
+        self._client = _clients(timeout)
         self._loop = asyncio.new_event_loop()
-        self._clients = _clients(timeout)
         self._thread = threading.Thread(target=_run, args=(self._loop, self.servers), name="servers", daemon=True)
         self._thread.start()
 
@@ -101,8 +106,9 @@ class Pool:
     async def _answer(self, number: int, request: Request) -> Answer | UnansweredError:
         """One answer. Raises ModelError."""
         attempt = 0
+        not_at: Server | None = None
         while True:
-            server = await self._place(number)
+            server = await self._place(number, not_at)
             try:
                 return await self._asked(server, request)
             except AgainError as error:
@@ -111,13 +117,15 @@ class Pool:
                 attempt += 1
                 if attempt == ATTEMPTS:
                     return self._given_up(server, error)
+                if not error.limited:
+                    not_at = server
                 if not error.wait:  # who was told when to come again waits for a place until then
                     await asyncio.sleep(min(self.first_wait * 2 ** (attempt - 1), LONGEST_WAIT))
 
     async def _asked(self, server: Server, request: Request) -> Answer | UnansweredError:
         """What a server that a place was found at says. Raises ModelError, AgainError."""
         began = self._loop.time()
-        client = server.idle.pop() if server.idle else next(self._clients)
+        client = server.idle.pop() if server.idle else self._client()
         try:
             answer = await server.exchange.ask(client, request)
         except AgainError as error:
@@ -137,10 +145,10 @@ class Pool:
             server.under_way -= 1
             self._share()
 
-    async def _place(self, number: int) -> Server:
-        """A server with room for the question, which counts as under way there from now on."""
+    async def _place(self, number: int, not_at: Server | None) -> Server:
+        """A server with room for the question, which counts as under way there from now on; not_at: if possible."""
         place: asyncio.Future[Server] = self._loop.create_future()
-        heapq.heappush(self._waiting, (number, place))
+        heapq.heappush(self._waiting, (number, place, not_at))
         self._share()
         try:
             return await place
@@ -152,22 +160,29 @@ class Pool:
 
     def _share(self) -> None:
         """Give the servers' free places to those who wait, in the order of their numbers."""
-        while self._waiting:
-            if self._waiting[0][1].done():  # cancelled
-                heapq.heappop(self._waiting)
+        passed: list[Waiting] = []  # over: they wait for another server than the one with room
+        while self._waiting and self._free():
+            waiting = heapq.heappop(self._waiting)
+            _, place, not_at = waiting
+            if place.done():  # cancelled
                 continue
-            server = self._free()
+            server = self._free(not_at)
             if server is None:
-                return
+                passed.append(waiting)
+                continue
             server.under_way += 1
-            heapq.heappop(self._waiting)[1].set_result(server)
+            place.set_result(server)
+        for waiting in passed:
+            heapq.heappush(self._waiting, waiting)
 
-    def _free(self) -> Server | None:
-        now = self._loop.time()
+    def _free(self, not_at: Server | None = None) -> Server | None:
+        now, awake = self._loop.time(), self._awake()
         able = [
-            server for server in self._awake() if server.under_way < server.limit.places and server.paused_until <= now
+            server
+            for server in [server for server in awake if server is not not_at] or awake
+            if server.under_way < server.limit.places and server.paused_until <= now
         ]
-        return min(able, key=lambda server: server.load) if able else None
+        return min(able, key=lambda server: server.load, default=None)
 
     def _awake(self) -> list[Server]:
         """The servers that are not left out; all of them where none would be left."""
@@ -187,6 +202,7 @@ class Pool:
 
     def _failed(self, server: Server, error: AgainError, began: float) -> None:
         now = self._loop.time()
+        server.seconds = max(server.seconds, now - began)
         if error.crowded:
             server.limit.refused(began, now)
         if error.wait:
@@ -196,6 +212,7 @@ class Pool:
         if (error.away or server.faults >= FAULTS_IN_A_ROW) and server.rests_until <= now:
             server.rests_until = now + min(self.first_wait * 2 ** min(server.rests, 9), LONGEST_WAIT)
             server.rests, server.faults = server.rests + 1, 0
+            server.seconds = 0.0  # so that it is asked then, one question
             server.limit.restart()
             self._share_at(server.rests_until)
 
@@ -207,29 +224,32 @@ class Pool:
         if error.away:
             where = ", ".join(one.exchange.where for one in self.servers)
             raise ModelError(f"no server answers at {where}: start it, or correct models.servers") from error
-        self._count(error.limited, server)
+        self._count(error, server)
         return UnansweredError(f"{error} ({ATTEMPTS} attempts)")
 
-    def _count(self, limited: bool, server: Server) -> None:
-        self._limited = self._limited + 1 if limited else 0
+    def _count(self, error: AgainError, server: Server) -> None:
+        self._limited = self._limited + 1 if error.limited else 0
         if self._limited >= LIMITED_IN_A_ROW:
             raise ModelError(
                 f"{server.exchange.where} is rate limited: {self._limited} questions in a row were given up after "
-                f"{ATTEMPTS} attempts each; run it again later, or ask less at once. What was stored is kept"
+                f"{ATTEMPTS} attempts each, the last with {error}; run it again later, or ask less at once. What was "
+                "stored is kept"
             )
 
 
-def _clients(timeout: float) -> Iterator[Any]:
-    """An httpx.AsyncClient after the other, each for one question at a time."""
+def _clients(timeout: float) -> Callable[[], Any]:
+    """What makes an httpx.AsyncClient, for one question at a time. Raises ModelError where it could not."""
     import httpx
 
-    context = httpx.create_ssl_context()
-    while True:
-        yield httpx.AsyncClient(
-            verify=context,
+    with buildable():
+        made = functools.partial(
+            httpx.AsyncClient,
+            verify=httpx.create_ssl_context(),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
             limits=httpx.Limits(keepalive_expiry=IDLE),
         )
+        made()
+    return made
 
 
 def _run(loop: asyncio.AbstractEventLoop, servers: Sequence[Server]) -> None:

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from corpusmith.models.catalog import entry
 from corpusmith.models.text.batch_api import BatchChat
 from corpusmith.models.text.chat import ServerChat
+from corpusmith.models.text.exchange import API_KEY, without_login
 from corpusmith.models.text.usage import Price
 from corpusmith.settings import Count, Names, Table
 
 BATCH: Final = "batch+"
 CONCURRENCY: Final = 64
+BATCH_ROWS: Final = 256  # at least: with fewer than may be under way at once, some servers would be idle
 
 
 class Server(Table):
-    """Where one model is served: addresses up to and with /v1, or one of a batch API, with ``batch+`` before it."""
+    """Where one model is served: addresses up to and with /v1, or one of a batch API, with ``batch+`` before it.
+
+    key: the name of the environment variable with the key that these addresses are sent.
+    """
 
     urls: Names
     concurrency: Count = CONCURRENCY
     price: Price | None = None
+    key: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] = API_KEY
+
+    @field_validator("urls")
+    @classmethod
+    def _addresses(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            address = urlsplit(url.removeprefix(BATCH))  # raises ValueError for brackets that are no IPv6 address
+            if address.scheme not in ("http", "https") or not address.netloc:
+                raise ValueError(f"{url!r} is no address: expected http://host:port/v1, or {BATCH}https://…")
+            if address.query:
+                raise ValueError(f"{without_login(url)}?… has a query, which no request would have: write it without")
+        return urls
 
     @model_validator(mode="after")
     def _one_batch_api(self) -> Server:
@@ -37,8 +56,23 @@ def _server(value: Any) -> Any:
     return value
 
 
-Servers = dict[str, Annotated[Server, BeforeValidator(_server)]]
-"""Model: its address, a list of addresses, or a table {urls, concurrency, price: {input, output, cached}}."""
+def _bare(servers: dict[str, Server]) -> dict[str, Server]:
+    for name in servers:
+        if name.startswith("llm:"):
+            raise ValueError(f"{name}: expected the model without llm:")
+    return servers
+
+
+def _in_catalog(servers: dict[str, Server]) -> dict[str, Server]:
+    for name in servers:
+        entry(name)
+    return servers
+
+
+Servers = Annotated[dict[str, Annotated[Server, BeforeValidator(_server)]], AfterValidator(_bare)]
+"""Model: its address, a list of addresses, or a table {urls, concurrency, price: {input, output, cached}, key}."""
+CatalogServers = Annotated[Servers, AfterValidator(_in_catalog)]
+"""The same of models by their name in the catalog. Raises ModelError for one that is not there."""
 
 
 def served(model: str, server: Server | str) -> ServerChat | BatchChat:
@@ -46,5 +80,13 @@ def served(model: str, server: Server | str) -> ServerChat | BatchChat:
     found = Server.model_validate(_server(server)) if isinstance(server, str) else server
     first, *_ = found.urls
     if first.startswith(BATCH):
-        return BatchChat(model, first.removeprefix(BATCH), price=found.price)
-    return ServerChat(model, found.urls, concurrency=found.concurrency, price=found.price)
+        return BatchChat(model, first.removeprefix(BATCH), price=found.price, key=found.key)
+    at_once = found.concurrency * len(found.urls)
+    return ServerChat(
+        model,
+        found.urls,
+        concurrency=found.concurrency,
+        batch_rows=max(BATCH_ROWS, at_once),
+        price=found.price,
+        key=found.key,
+    )

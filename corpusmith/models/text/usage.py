@@ -12,6 +12,7 @@ from pydantic import Field
 from corpusmith.settings import Table
 
 MILLION: Final = 1_000_000
+USAGE: Final = 1  # of how what a row took is counted: raise it when that changes
 Money = Annotated[float, Field(ge=0)]
 
 COLUMNS: Final = pa.schema(

@@ -20,11 +20,10 @@ from corpusmith.models.text.batch_notes import notes_of
 from corpusmith.models.text.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
 from corpusmith.models.text.classify import LABELS
 from corpusmith.models.text.prompts import Conversation
-from corpusmith.models.text.usage import COLUMNS, Usage, usage_of
+from corpusmith.models.text.usage import COLUMNS, USAGE, Usage, usage_of
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 2  # of how answers are asked for and read: raise it when that changes
-USAGE: Final = 1  # of how what a row took is counted
 HOUSE_MODEL: Final = "house/language"
 LONGEST_TOKENS: Final = 64  # of a house comment
 CUT_OFF: Final = ""  # the text of a row whose answers were all cut off; a whole answer is never empty
@@ -117,12 +116,16 @@ class ChatMaker:
     def make(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """One row of ``schema`` for each row; raises UnansweredError when a row has no answer that can be read."""
         questions = self._questions(rows)
-        results = {key: self._kept.pop(key) for key in questions if key in self._kept}
+        results = {key: self._kept[key] for key in questions if key in self._kept}
+        if not results:  # of a batch that is done with
+            self._kept.clear()
         results |= self._asked({key: question for key, question in questions.items() if key not in results})
         failures = [result for result in results.values() if _failed(result)]
         if failures:
             if len(questions) > 1:
                 self._kept |= results
+            else:  # this row is done with: the next build asks again
+                self._kept.pop(next(iter(questions)), None)
             raise failures[0]
         made = [results[key] for key in rows["key"].to_pylist()]
         return pa.RecordBatch.from_pylist(made, schema=self.schema)

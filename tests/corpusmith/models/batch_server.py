@@ -41,7 +41,11 @@ class Ending:
 
 
 class BatchServer(ThreadingHTTPServer):
-    """``ending`` says how a batch ends, or None while it is at work; ``faults``: statuses of next replies, by path."""
+    """``ending`` says how a batch ends, or None while it is at work; ``faults``: statuses of next replies, by path.
+
+    answers_as: the name that it gives itself, if not the one that is asked for. asked_singly: the bodies of chat
+    completions outside of batches.
+    """
 
     daemon_threads = True
 
@@ -53,6 +57,8 @@ class BatchServer(ThreadingHTTPServer):
         self.batches: dict[str, Batch] = {}
         self.faults: list[tuple[str, int]] = []
         self.forgotten: set[str] = set()
+        self.answers_as: str | None = None
+        self.asked_singly: list[Body] = []
         self.keys: set[str] = set()
         self.numbers = itertools.count(1)
 
@@ -79,7 +85,7 @@ class BatchServer(ThreadingHTTPServer):
         said = {"id": batch.name, "object": "batch", "input_file_id": batch.file, "metadata": batch.metadata}
         if ending is None:
             return {**said, "status": "in_progress"}
-        answers = [answer(one) for one in batch.requests if ending.answered(one)]
+        answers = [self.answer(one) for one in batch.requests if ending.answered(one)]
         refusals = [error for one in batch.requests if (error := ending.refused(one))]
         return {
             **said,
@@ -89,16 +95,15 @@ class BatchServer(ThreadingHTTPServer):
             "errors": {"data": [{"message": message} for message in ending.errors]} if ending.errors else None,
         }
 
+    def answer(self, request: Body) -> Body:
+        said = {"message": {"role": "assistant", "content": f"answer {question(request)}"}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 2}}
+        body = {"model": self.answers_as or request["body"]["model"], "choices": [said], "usage": usage}
+        return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
+
 
 def question(request: Body) -> str:
     return str(request["body"]["messages"][-1]["content"])
-
-
-def answer(request: Body) -> Body:
-    said = {"message": {"role": "assistant", "content": f"answer {question(request)}"}, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 10, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 2}}
-    body = {"model": request["body"]["model"], "choices": [said], "usage": usage}
-    return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
 
 
 def refusal(request: Body, status: int) -> Body:
@@ -127,6 +132,9 @@ class Handler(BaseHTTPRequestHandler):
             assert fields["purpose"].get_content().strip() == "batch"
             return self._say(200, {"id": server.put(fields["file"].get_payload(decode=True))})
         wanted = json.loads(sent)
+        if self.path == "/v1/chat/completions":
+            server.asked_singly.append(wanted)
+            return self._say(200, server.answer({"custom_id": "", "body": wanted})["response"]["body"])
         assert wanted["endpoint"] == "/v1/chat/completions"
         requests = [json.loads(line) for line in server.files[wanted["input_file_id"]].splitlines()]
         name = f"batch_{next(server.numbers)}"

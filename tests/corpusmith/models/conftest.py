@@ -253,7 +253,9 @@ class Hub:
                 for file, size in zip(names, sizes, strict=True)
             ]
         else:
-            siblings = [{"rfilename": file} for file in names]
+            siblings = [
+                {"rfilename": name, "size": file.stat().st_size} for name, file in zip(names, files, strict=True)
+            ]
             gated = "auto" if name in self.gated else False
             card = self.cards.get(name, {"license": "apache-2.0"})
             told = {"id": name, "sha": self.commit, "gated": gated, "siblings": siblings, "cardData": card, "tags": []}

@@ -86,8 +86,11 @@ def test_a_wrong_key_or_model_stops_everything_with_what_to_do(
     assert "very-secret" not in str(raised.value)
 
 
-def test_the_key_is_sent_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+@pytest.mark.parametrize("key", ["sk-very-secret", "sk-very-secret\n"])
+def test_the_key_is_sent_and_shown_nowhere(
+    key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
     caplog.set_level(logging.DEBUG)
 
     def behave(question: str, before: int) -> Reply:
@@ -99,6 +102,45 @@ def test_the_key_is_sent_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch, capl
         assert {headers["Authorization"] for _, headers, _ in server.requests} == {"Bearer sk-very-secret"}
     shown = f"{talk!r} {talk.provenance} {talk.settings} {answers} {caplog.text}"
     assert "very-secret" not in shown
+
+
+@pytest.mark.parametrize("key", ["sk-very\nsecret", "sk-vëry-secret"])
+def test_a_key_that_cannot_be_sent_stops_the_step_and_is_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with served(lambda question, before: said("x")) as server:
+        with pytest.raises(ModelError, match="OPENAI_API_KEY cannot be sent") as raised:
+            chat(server).answer(asking("a", "b"), seeds(1, 2), 8, None)
+        assert not server.requests
+    assert "secret" not in str(raised.value)
+
+
+def test_each_server_is_sent_its_own_key_and_no_answer_shows_another_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-one")
+    monkeypatch.setenv("OTHER_KEY", "sk-of-the-other")
+    with served(lambda question, before: said("you sent sk-of-the-one, or sk-of-the-other")) as server:
+        one, other = chat(server), chat(server, key="OTHER_KEY")
+        answers = [talk.answer(asking("a"), seeds(1), 99, None)[0] for talk in (one, other, one)]
+        sent = [headers["Authorization"] for _, headers, _ in server.requests]
+    assert sent == ["Bearer sk-of-the-one", "Bearer sk-of-the-other", "Bearer sk-of-the-one"]
+    assert answers[2] == "you sent ***, or ***"
+    assert (one.settings, one.provenance) == (other.settings, other.provenance)
+    with served(lambda question, before: (401, b"no", {})) as server, pytest.raises(ModelError, match="OTHER_KEY was"):
+        chat(server, key="OTHER_KEY").answer(asking("a"), seeds(1), 8, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ALL_PROXY", "socks://me:hunter2@127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere/ca.pem")]
+)
+def test_a_client_that_cannot_be_made_is_an_error_of_the_environment(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with (
+        served(lambda question, before: said("x")) as server,
+        pytest.raises(ModelError, match=f"no HTTP client can be made.*{name}") as raised,
+    ):
+        chat(server).start(asking(*"abcdef"), seeds(*range(6)), 8, None).result(20)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_password_in_the_address_is_in_no_provenance() -> None:

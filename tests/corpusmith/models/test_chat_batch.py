@@ -151,13 +151,70 @@ def test_questions_that_no_batch_answers_fail_after_a_few_with_what_was_said(tmp
         assert len(server.batches) == batch_api.SUBMISSIONS
 
 
-def test_a_batch_that_the_server_lost_is_submitted_again(tmp_path: Path) -> None:
+def test_a_batch_that_the_provider_does_not_know_is_paid_again_only_once_somebody_says_so(tmp_path: Path) -> None:
     with batched() as server:
         ask(chat(server, tmp_path), "a")
-        server.forgotten |= set(server.batches)
+        server.forgotten |= set(server.batches)  # as for the key of another project
+        (note,) = tmp_path.glob("*.json")
+        with pytest.raises(ModelError, match=f"knows no batch {min(server.batches)}.*the key of that project.*{note}"):
+            ask(chat(server, tmp_path), "a")
+        assert len(server.batches) == 1
+        note.unlink()
         assert ask(chat(server, tmp_path), "a") == ["answer a"]
         assert len(server.batches) == 2
+
+
+def test_a_batch_that_was_noted_and_never_sent_is_submitted(tmp_path: Path) -> None:
+    with batched() as server:
+        talk = chat(server, tmp_path)
+        server.faults.append(("/v1/files", 400))
+        with pytest.raises(ModelError, match="takes no such batch"):
+            ask(talk, "a")
         assert len(list(tmp_path.glob("*.json"))) == 1
+        assert ask(talk, "a") == ["answer a"]
+        assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_a_note_that_another_build_throws_away_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    with batched() as server:
+        assert ask(chat(server, tmp_path), "a") == ["answer a"]
+
+
+def test_that_another_model_answers_is_found_out_for_one_token_before_a_batch_is_paid(tmp_path: Path) -> None:
+    with batched() as server:
+        server.answers_as = "a-model-2024-07-18"
+        talk = chat(server, tmp_path)
+        with pytest.raises(ModelError, match=r"answers as 'a-model-2024-07-18'.*#a-model-2024-07-18"):
+            ask(talk, "a", "b")
+        assert not server.batches
+        assert not server.files
+        assert [body["max_tokens"] for body in server.asked_singly] == [1]
+        dated = batch_api.BatchChat("a-model", f"{server.url}#a-model-2024-07-18", notes=tmp_path, first_wait=0.01)
+        assert ask(dated, "a", "b") == ["answer a", "answer b"]
+        assert ask(dated, "a", "b") == ["answer a", "answer b"]
+        assert len(server.asked_singly) == 2  # none where nothing is submitted
+
+
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_provider_that_answers_no_single_question_still_gets_its_batch(status: int, tmp_path: Path) -> None:
+    with batched() as server:
+        server.faults.append(("/v1/chat/completions", status))
+        assert ask(chat(server, tmp_path), "a") == ["answer a"]
+
+
+def test_each_question_without_an_answer_fails_with_what_became_of_it(tmp_path: Path) -> None:
+    def ending(batch: Batch) -> Ending:
+        return Ending(
+            answered=lambda one: question(one) == "b",
+            refused=lambda one: refusal(one, 500) if question(one) == "a" else None,
+        )
+
+    with batched(ending) as server:
+        refused, answered, absent = ask(chat(server, tmp_path), "a", "b", "c")
+    assert answered == "answer b"
+    assert "refused a" in str(refused)
+    assert "its batch is completed" in str(absent)
 
 
 def test_faults_on_the_way_are_waited_out(tmp_path: Path) -> None:
@@ -187,10 +244,11 @@ def test_a_server_without_a_batch_api_is_named(tmp_path: Path) -> None:
             ask(chat(server, tmp_path), "a")
 
 
+@pytest.mark.parametrize("key", ["sk-very-secret", "sk-very-secret\n"])
 def test_the_key_is_in_no_note_log_or_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", key)
     caplog.set_level(logging.DEBUG)
 
     def ending(batch: Batch) -> Ending:
@@ -202,6 +260,26 @@ def test_the_key_is_in_no_note_log_or_error(
         assert server.keys == {"Bearer sk-very-secret"}
     notes = "".join(path.read_text() for path in tmp_path.glob("*"))
     assert "very-secret" not in f"{answers} {talk!r} {notes} {caplog.text}"
+
+
+@pytest.mark.parametrize("key", ["sk-very\nsecret", "sk-vëry-secret"])
+def test_a_key_that_cannot_be_sent_stops_the_step_and_is_not_shown(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with batched() as server, pytest.raises(ModelError, match="OPENAI_API_KEY cannot be sent") as raised:
+        ask(chat(server, tmp_path), "a")
+    assert "secret" not in str(raised.value)
+    assert not server.keys
+
+
+def test_a_client_that_cannot_be_made_is_an_error_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://me:hunter2@127.0.0.1:9")
+    with batched() as server, pytest.raises(ModelError, match=r"no HTTP client can be made.*ALL_PROXY") as raised:
+        ask(chat(server, tmp_path), "a")
+    assert "hunter2" not in str(raised.value)
 
 
 def test_rows_of_a_batch_and_of_a_server_are_the_same_rows(tmp_path: Path) -> None:

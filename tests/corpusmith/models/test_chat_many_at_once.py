@@ -8,6 +8,7 @@ import pickle
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +18,8 @@ from chat_server import Cut, Reply, Server, asking, chat, said, seeds, served
 from corpusmith.errors import ModelError
 from corpusmith.models.text.chat import ATTEMPTS, ServerChat, UnansweredError
 from corpusmith.models.text.writers import LlmRewriter
-from corpusmith.work.ahead import begun
 from corpusmith.work.ledger import Ledger
-from corpusmith.work.produce import local, produce
+from corpusmith.work.produce import produce
 
 
 def free_port() -> int:
@@ -46,10 +46,17 @@ def misbehaving(question: str, before: int) -> Reply:
 
 
 def test_at_sixty_four_at_once_every_row_is_answered_or_fails_alone() -> None:
-    with served(misbehaving) as server:
+    together, first = threading.Barrier(64), itertools.count()
+
+    def behave(question: str, before: int) -> Reply:
+        if next(first) < 64:
+            together.wait(20)
+        return misbehaving(question, before)
+
+    with served(behave) as server:
         talk = chat(server, concurrency=64)
         answers = talk.answer(asking(*map(str, range(300))), seeds(*range(300)), 8, None)
-        assert 8 < server.most_under_way <= 64
+        assert server.most_under_way == 64
         assert max(server.asked.values()) <= ATTEMPTS
     for number, answer in enumerate(answers):
         if number % 50 == 49:
@@ -132,9 +139,7 @@ def test_the_next_batch_is_asked_while_a_straggler_of_this_one_keeps_it(tmp_path
     plan = pl.LazyFrame({"text": [f"text {number}" for number in range(40)], "target": ["joy"] * 40})
     with served(behave) as server:
         maker = LlmRewriter(chat(server, concurrency=4, batch_rows=16))
-        made = produce(
-            plan, maker, Ledger(tmp_path), executor=lambda maker, batches: local(maker, begun(maker, batches))
-        )
+        made = produce(plan, maker, Ledger(tmp_path))
         assert made.collect()["rewrite"].to_list() == ["well"] * 40
         assert set(server.asked.values()) == {1}
 
@@ -155,6 +160,28 @@ def test_several_servers_share_the_questions_by_how_fast_they_are() -> None:
         assert 0 < len(one.requests) < len(other.requests)
         assert one.most_under_way <= 4
         assert other.most_under_way <= 4
+
+
+def failing(question: str, before: int) -> Reply:
+    return 500, b"no", {}
+
+
+def hanging(question: str, before: int) -> Reply:
+    time.sleep(1.5)
+    return failing(question, before)
+
+
+@pytest.mark.parametrize("bad", [failing, hanging])
+def test_what_one_server_fails_is_asked_of_another(bad: Callable[[str, int], Reply]) -> None:
+    def well(question: str, before: int) -> Reply:
+        time.sleep(0.02)
+        return said(question)
+
+    with served(bad) as one, served(well) as other:
+        talk = ServerChat("a-model", [one.url, other.url], concurrency=2, timeout=0.8, first_wait=0.01)
+        answers = talk.answer(asking(*map(str, range(60))), seeds(*range(60)), 8, None)
+        assert answers == [str(number) for number in range(60)]
+        assert one.requests
 
 
 def test_a_server_that_is_gone_is_left_out_and_used_again_once_it_is_back() -> None:

@@ -63,6 +63,31 @@ def test_an_answer_in_parts_is_joined() -> None:
     assert answer_to(reply([{"type": "text", "text": "one "}, {"type": "text", "text": "two"}])) == "one two"
 
 
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        (reply(None, finish="content_filter"), "content_filter"),
+        (reply("Once upon a", finish="content_filter"), "content_filter"),
+        (
+            (200, b'{"choices": [{"message": {"content": null, "refusal": "I cannot\\nhelp with that."}}]}', {}),
+            "I cannot help with that.",
+        ),
+    ],
+)
+def test_a_refusal_fails_its_row_and_is_not_asked_for_again(refusal: Reply, why: str) -> None:
+    with served(lambda question, before: refusal) as server:
+        (answer,) = chat(server, first_wait=0.001).answer(asking("q"), seeds(1), 8, None)
+        assert server.asked["q"] == 1
+    assert isinstance(answer, UnansweredError)
+    assert str(answer) == f"the model refused: {why}"
+
+
+def test_an_answer_of_which_nothing_was_left_at_its_limit_is_cut_off() -> None:
+    answer = answer_to(reply(None, finish="length"))
+    assert isinstance(answer, CutOffError)
+    assert answer.text == ""
+
+
 def test_an_answer_that_trickles_has_a_deadline_as_a_whole() -> None:
     with served(lambda question, before: said("x" * 40), trickle=0.05) as server:
         (answer,) = chat(server, first_wait=0.001, timeout=0.15).answer(asking("q"), seeds(1), 8, None)
@@ -81,8 +106,8 @@ def test_a_redirect_is_named_and_not_followed() -> None:
 
 def test_many_questions_in_a_row_that_are_rate_limited_stop_the_step() -> None:
     with (
-        served(lambda question, before: (429, b"", {"Retry-After": "0.001"})) as server,
-        pytest.raises(ModelError, match="rate limited"),
+        served(lambda question, before: (429, b"come back on Monday", {"Retry-After": "0.001"})) as server,
+        pytest.raises(ModelError, match=r"rate limited.*come back on Monday"),
     ):
         chat(server, first_wait=0.001).answer(asking(*map(str, range(12))), seeds(*range(12)), 8, None)
 

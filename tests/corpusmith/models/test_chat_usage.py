@@ -114,6 +114,16 @@ def test_a_tokenizer_that_is_here_counts_the_prompts() -> None:
     assert told.cost is None
 
 
+def test_what_the_server_has_at_hand_is_counted_at_its_price(tmp_path: Path) -> None:
+    took = {"prompt_tokens": 100, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 80}}
+    with served(lambda question, before: saying('{"text": "x"}', **took)) as server:
+        maker = rewriter(server, Price(input=1.0, output=2.0, cached=0.25))
+        made_by(maker, tmp_path)
+    told = expected(maker, PLAN, 1000, shelf_of(maker, Ledger(tmp_path)).scan)
+    assert told is not None
+    assert told.cost == pytest.approx(1000 * (20 * 1.0 + 80 * 0.25 + 7 * 2.0) / 1e6)
+
+
 def test_once_rows_are_there_the_next_ones_are_taken_to_be_like_them(tmp_path: Path) -> None:
     with served(lambda question, before: saying('{"text": "x"}', prompt_tokens=100, completion_tokens=7)) as server:
         maker = rewriter(server)
@@ -122,6 +132,7 @@ def test_once_rows_are_there_the_next_ones_are_taken_to_be_like_them(tmp_path: P
     assert told is not None
     assert (told.prompt_tokens, told.completion_tokens) == (100_000, 7_000)
     assert told.how == "as the 20 rows before"
+    assert told.model == "a-model"
 
 
 def test_a_maker_without_a_language_model_takes_no_tokens() -> None:
@@ -138,6 +149,7 @@ def test_a_server_is_an_address_several_or_a_table() -> None:
             "two": ["http://a/v1", "http://b/v1"],
             "batch": {"urls": "batch+https://c/v1", "price": price},
             "few": {"urls": ["http://d/v1"], "concurrency": 4},
+            "many": {"urls": ["http://e/v1", "http://f/v1"], "concurrency": 500, "key": "OTHER_KEY"},
         },
         strict=True,
     )
@@ -145,13 +157,24 @@ def test_a_server_is_an_address_several_or_a_table() -> None:
     assert chats["two"].url == ["http://a/v1", "http://b/v1"]
     assert isinstance(chats["batch"], BatchChat)
     assert (chats["batch"].url, chats["batch"].price) == ("https://c/v1", Price(input=0.1, output=0.4))
-    assert chats["few"].concurrency == 4
+    assert (chats["few"].concurrency, chats["few"].batch_rows, chats["few"].key) == (4, 256, "OPENAI_API_KEY")
+    assert (chats["many"].batch_rows, chats["many"].key) == (1000, "OTHER_KEY")
     assert adapter.validate_python(adapter.dump_python(servers)) == servers
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [3, [], {"url": "http://a/v1"}, ["batch+http://a/v1", "http://b/v1"], {"urls": "x", "concurrency": 0}, ["a", "a"]],
+    [
+        3,
+        [],
+        {"url": "http://a/v1"},
+        ["batch+http://a/v1", "http://b/v1"],
+        {"urls": "http://a/v1", "concurrency": 0},
+        ["a", "a"],
+        {"urls": "http://a/v1", "key": "sk-very-secret"},
+        "https://a/v1?api-version=1",
+        "batch+https://a/v1?api-version=1",
+    ],
 )
 def test_what_is_no_server_is_refused(wrong: object) -> None:
     with pytest.raises(ValidationError):

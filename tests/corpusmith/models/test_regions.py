@@ -31,6 +31,8 @@ from corpusmith.models.regions import (
     things,
 )
 from corpusmith.models.text.chat import CutOffError, ServerChat, UnansweredError
+from corpusmith.models.text.estimate import expected
+from corpusmith.models.text.usage import Price
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce, shelf_of
 
@@ -244,6 +246,26 @@ def test_an_answer_that_is_no_json_fails_alone_and_no_question_is_asked_twice(se
     ]
     (failure,) = shelf_of(maker, ledger).failures().to_dicts()
     assert failure["message"].endswith(repr(("I would rather not. " * 9)[:80]))
+
+
+def test_what_naming_took_and_cost_is_in_the_ledger_and_makes_the_next_estimate(segmenter: str, tmp_path: Path) -> None:
+    def behave(question: Any, before: int) -> Reply:
+        choice = {"message": {"role": "assistant", "content": json.dumps([CUP])}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 900, "completion_tokens": 40}
+        return 200, json.dumps({"choices": [choice], "usage": usage}).encode(), {}
+
+    plan = plan_of(picture(), picture(*SQUARES))
+    with served(behave) as server:
+        server.asked = ByText(int)
+        maker = NamedRegions(chat(server, price=Price(input=1.0, output=5.0)), segmenter)
+        shelf = shelf_of(maker, Ledger(tmp_path))
+        assert expected(maker, plan, 2, shelf.scan) is None  # what it would ask is not known
+        made = produce(plan, maker, Ledger(tmp_path)).collect()
+    assert made["prompt_tokens"].to_list() == [900, 900]
+    assert made["cost"].sum() == pytest.approx(2 * (900 * 1.0 + 40 * 5.0) / 1e6)
+    told = expected(maker, plan, 10, shelf.scan)
+    assert told is not None
+    assert (told.model, told.prompt_tokens, told.completion_tokens) == ("a-model", 9000, 400)
 
 
 def test_an_image_lies_upright_before_the_chat_as_its_masks_do(segmenter: str, tmp_path: Path) -> None:

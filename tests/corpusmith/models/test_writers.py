@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -114,6 +115,19 @@ def test_a_row_without_a_readable_answer_fails_alone_and_its_batch_mates_are_not
     made = produce(plan.lazy(), LlmRewriter(chat), Ledger(tmp_path), max_failure_rate=0.5).collect()
     assert made["text"].to_list() == ["one", "two", "four", "five"]
     assert {times for question, times in chat.asked.items() if "bad" not in question} == {1}
+
+
+def test_looking_whether_a_row_fails_too_costs_no_question_more() -> None:
+    chat = Scripted(lambda question, before: UnansweredError("no") if "bad" in question else '{"text": "fine"}')
+    maker = LlmRewriter(chat)
+    rows = batch(maker, text=["one", "bad", "two", "three"], target=["joy"] * 4)
+    for part in (rows, rows.slice(3), rows.slice(0, 2), rows.slice(0, 1), rows.slice(1, 1), rows.slice(2)):
+        with contextlib.suppress(UnansweredError):
+            assert maker.make(part)["rewrite"].to_pylist() == ["fine"] * part.num_rows
+    assert set(chat.asked.values()) == {1}
+    with pytest.raises(UnansweredError):  # the next build's
+        maker.make(rows.slice(1, 1))
+    assert sorted(chat.asked.values()) == [1, 1, 1, 2]
 
 
 def test_a_server_s_failure_on_one_row_is_that_row_s(tmp_path: Path) -> None:
