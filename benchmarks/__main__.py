@@ -31,6 +31,7 @@ NAMES = {
         "--images 100 --hashes 5000 --earlier 5000 --runs 1",
     ),
     "classify": ("", "--rows 2000 --runs 1"),
+    "personal_data": ("", "--comments 500"),
     "hidden_states": ("", "--rows 100 --loop-rows 20 --runs 1"),
     "writing": ("", "--rows 16 --tokens 8 --runs 1"),
     "edits": ("--images 128 --runs 7", "--images 8 --runs 1"),

@@ -10,8 +10,9 @@ import polars as pl
 from corpusmith.curate.balance import ORIGINS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
-from corpusmith.release.inputs import CardText, Stage
+from corpusmith.release.inputs import Board, CardText, Stage
 from corpusmith.score import scores
+from corpusmith.score.naturalness import METRICS
 from corpusmith.validation.schema import REJECTED, RELEASE
 
 WRITTEN: Final = ("rewritten", "synthetic")
@@ -76,11 +77,14 @@ STAGES: Final = (
 )
 
 SCORES: Final = scores.SENTENCES | {
-    "task": "probe, zero-shot or baseline.",
+    "task": "probe, zero-shot, baseline or naturalness.",
     "form": "How the model was shown a text; null where it is no language model.",
     "layer": "The layer that was probed; 0 is the embeddings.",
     "depth": "The layer as a share of all layers.",
-    "metric": "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix).",
+    "metric": (
+        "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix); "
+        f"of naturalness {', '.join(METRICS)}."
+    ),
     "label": "The emotion that a per-class metric is of.",
     "degree": "The asked intensity that a score is of; null here.",
     "other": "Of a comparison: what the subject is held against; null here.",
@@ -107,10 +111,12 @@ CARD: Final = CardText(
         "which most publishers state no licence, so check that you may use and share them where you are."
     ),
     personal_data=(
-        "User names, e-mail addresses, phone numbers, IP addresses, card numbers and URLs in texts are replaced by "
-        "typed tokens, in kept and rejected rows alike; authors are salted hashes. That is done by rules: names of "
-        "people in running text are not found, and a quotation can be searched for. Do not use the corpus to identify "
-        "anyone or to judge a person. Raw text never leaves the machine that built the release."
+        "User names and handles, e-mail addresses, phone numbers, IP addresses, card and bank account numbers (IBAN), "
+        "national identity numbers of twelve countries and of others where the text names them, and URLs are replaced "
+        "by typed tokens, in kept and rejected rows alike; authors are salted hashes. That is done by rules, which do "
+        "not look for names of people, street addresses, dates of birth, and numbers of passports, licences or plates "
+        "that no word before them names. A quotation can be searched for. Do not use the corpus to identify anyone or "
+        "to judge a person. Raw text never leaves the machine that built the release."
     ),
     language=("en",),
     task_categories=("text-classification",),
@@ -132,7 +138,24 @@ CARD: Final = CardText(
         "The house language model was trained on GoEmotions and on the project's phrases, in the very prompt of the "
         "zero-shot baseline: its scores are in-domain and flatter it.",
     ),
+    boards=(
+        Board(
+            "naturalness",
+            "Naturalness",
+            "What was written beside natural rows of the same emotion: how far a model can tell them apart, and what "
+            "they repeat.",
+            METRICS,
+            by_label=("detectability",),
+            ranked=False,
+        ),
+    ),
 )
+
+PEOPLE_LOOKED_FOR: Final = (
+    " Names of people and street addresses were looked for in natural comments as well, by Presidio with the spaCy "
+    "model {}, and replaced by [PERSON] and [ADDRESS]; what that model misses is still there."
+)
+"""Added to what a card says of personal data where reddit.comments.people names a model."""
 
 DEMO: Final = replace(
     CARD,

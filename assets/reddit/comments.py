@@ -13,6 +13,7 @@ import pyarrow as pa
 from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.assets.reddit.sources import digest
 from corpusmith.assets.resources import Workshop
+from corpusmith.curate import people
 from corpusmith.curate.duplicates import exact_duplicates, near_duplicates
 from corpusmith.curate.text import Rules, clean
 from corpusmith.errors import SourceError
@@ -21,7 +22,7 @@ from corpusmith.work.ledger import Ledger, Shelf
 from corpusmith.work.plan import fingerprint, keys
 from corpusmith.work.produce import Progress
 
-CURATION = "2"  # raise it when reading or cleaning changes what a line becomes
+CURATION = "3"  # raise it when reading or cleaning changes what a line becomes
 CHUNK_ROWS = 50_000
 PLACE = ("digest", "line", "source")
 """What decides a comment: where it stood, and a digest of what stood there."""
@@ -174,12 +175,19 @@ def shelf_of(source: str, ledger: Ledger, settings: Reddit, salt: str) -> Shelf:
     rules = {**settings.comments.model_dump(exclude={"jaccard"}), **form}
     hidden = hashlib.blake2b(salt.encode(), digest_size=8).hexdigest()
     decides = {**rules, "salt": hidden, "code": CURATION, "name": Path(source).name}
+    if settings.comments.people:
+        decides["people"] = people.revision(settings.comments.people)
     return ledger.shelf("comments", fingerprint("comments", "corpusmith/curate", digest(source), decides), COMMENTS)
 
 
 def rows_in(shelf: Shelf) -> int:
-    """Lines of the source that are done: up to the last that is there, since some of them may have been taken down."""
-    return int(shelf.scan().select(pl.col("line").max()).collect().item() or 0)
+    """Lines of the source that are done: up to the first gap that is more than what was taken down.
+
+    A segment that was set aside leaves such a gap, and all that follows it is read again.
+    """
+    lines = shelf.scan().select(pl.col("line").sort())
+    missing = pl.col("line") - pl.int_range(1, pl.len() + 1)
+    return int(lines.filter(missing <= len(shelf.taken_down)).select(pl.col("line").max()).collect().item() or 0)
 
 
 def _left(source: str, done: int, settings: Reddit) -> int:
@@ -194,7 +202,7 @@ def _cleaned(source: str, skip: int, settings: Reddit, salt: str, notes: Notes) 
 
 def _comments(batch: pl.DataFrame, settings: Reddit, salt: str) -> pl.DataFrame:
     rules = settings.comments
-    cleaned = clean(batch, Rules(rules.min_words, rules.max_characters, rules.nsfw), salt)
+    cleaned = clean(batch, Rules(rules.min_words, rules.max_characters, rules.nsfw, rules.people), salt)
     cleaned = cleaned.with_columns(digest=_digests(cleaned["raw"]))
     return cleaned.with_columns(key=keys(cleaned, MAKER, PLACE)).select(COMMENTS.names)
 

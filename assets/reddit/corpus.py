@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import polars as pl
 from corpusmith.assets.corpus import Content, Corpus
 from corpusmith.assets.reddit import comments as cleaning
 from corpusmith.assets.reddit import makers, rejected, sources
-from corpusmith.assets.reddit.card import CARD, DEMO
+from corpusmith.assets.reddit.card import CARD, DEMO, PEOPLE_LOOKED_FOR
 from corpusmith.assets.reddit.preview import preview
 from corpusmith.assets.reddit.remake import remaker
 from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.assets.resources import Workshop
+from corpusmith.curate import people
 from corpusmith.ingest.sources import pinned
 from corpusmith.release.inputs import CardText, Source
 from corpusmith.release.lineage import Lineage
@@ -37,7 +39,11 @@ def content(
 
 def card(workshop: Workshop) -> CardText:
     """The words for a release of people's comments, or of the demo dump."""
-    return DEMO if sources.is_demo(workshop) else CARD
+    text = DEMO if sources.is_demo(workshop) else CARD
+    model = workshop.settings.reddit.comments.people
+    if model is None:
+        return text
+    return replace(text, personal_data=text.personal_data + PEOPLE_LOOKED_FOR.format(people.revision(model)))
 
 
 def described(workshop: Workshop) -> list[Source]:
@@ -64,7 +70,7 @@ CORPUS = Corpus(
     graph="corpusmith.assets.reddit.graph",
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
-    scores=("probes", "zero_shot"),
+    scores=("naturalness", "probes", "zero_shot"),
     reads={
         "labelled": ("labelled",),
         "rewritten": ("rewritten",),
@@ -75,7 +81,7 @@ CORPUS = Corpus(
         "models.rewriter": ("rewritten",),
         "models.generator": ("synthesized",),
         "models.probed": ("probes", "zero_shot"),
-        "scores": ("probes", "zero_shot"),
+        "scores": ("naturalness", "probes", "zero_shot"),
     },
     suite=SUITE,
     card=card,

@@ -26,6 +26,7 @@ class Comments(Table):
     min_words: Count
     max_characters: Count
     nsfw: bool
+    people: str | None
     jaccard: Share
 
 

@@ -1,4 +1,4 @@
-"""Replace what points to a person by typed tokens: addresses, names of users, numbers of phones, cards and machines."""
+"""Replace what points to a person by typed tokens: addresses, names of users, numbers of people and machines."""
 
 import hashlib
 import ipaddress
@@ -9,9 +9,10 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.curate import identity
 from corpusmith.curate.rows import changed_where, non_ascii, where_regex
 
-KINDS: Final = ("USER", "EMAIL", "PHONE", "IP", "CARD", "URL")
+KINDS: Final = ("USER", "EMAIL", "PHONE", "IP", "CARD", "IBAN", "NATIONAL_ID", "URL")
 PASSES: Final = 8
 """After so many a text is a chain that somebody made up (real ones take two): only its plain words are kept."""
 NOT_PLAIN: Final = r"\S*[^\p{L}\s]\S*"
@@ -24,12 +25,29 @@ BARE: Final = (
     r"|\b(?:[a-z0-9][a-z0-9-]*\.)+[a-z]{2,12}/[^\s<>\"]*[^\s<>\"'.,;:!?)(\]\[]"
 )
 EMAIL: Final = r"(?i)[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,24}\b"
+SPELLED_DOT: Final = r"\s*(?:\.|[\[({<]\s*dot\s*[\])}>]|\bdot\b)\s*"
 SPELLED_EMAIL: Final = (
-    r"(?i)\b[a-z0-9][a-z0-9._%+-]*\s*[\[({<]\s*at\s*[\])}>]\s*[a-z0-9-]+"
-    r"(?:\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z0-9-]+)*\s*(?:\.|[\[({<]\s*dot\s*[\])}>])\s*[a-z]{2,24}\b"
+    rf"(?i)\b[a-z0-9][a-z0-9_%+-]*(?:{SPELLED_DOT}[a-z0-9_%+-]+)*\s*[\[({{<]\s*at\s*[\])}}>]\s*[a-z0-9-]+"
+    rf"(?:{SPELLED_DOT}[a-z0-9-]+)*{SPELLED_DOT}[a-z]{{2,24}}\b"
+)
+MAIL_HOST: Final = (
+    r"(?:gmail|googlemail|hotmail|yahoo|ymail|outlook|icloud|aol|gmx|web|proton(?:mail)?|fastmail|live|msn)"
+)
+SAID_EMAIL: Final = (  # jane.doe at gmail; jane at gmail dot com; but not: I looked at yahoo
+    rf"(?i)\b(?:[a-z][a-z0-9]*(?:(?:[._]| dot )[a-z0-9]+)+|[a-z]+\d+[a-z0-9]*) at {MAIL_HOST}"
+    rf"(?:{SPELLED_DOT}[a-z]{{2,6}})?\b"
+    rf"|\b[a-z][a-z0-9]* at {MAIL_HOST}\s(?:[\[({{<]\s*)?dot(?:\s*[\])}}>])?\s[a-z]{{2,6}}\b"
 )
 MENTION: Final = r"(^|[^\w/])(?:/?\b[uU]/|/user/)[A-Za-z0-9_-]{2,}(?:(?:/[uU]/|/user/)[A-Za-z0-9_-]{2,})*"
 HANDLE: Final = r"(^|[^\w@/.])(?:@[A-Za-z_]\w+)+"
+TAG: Final = re.compile(r"(?<![\w/&#.])(?P<name>[A-Za-z]\w[\w.]*)#\d{4}(?!\w)")
+NOT_A_NAME: Final = frozenset(
+    (
+        *("apt", "bug", "build", "card", "case", "chapter", "comment", "draft", "episode", "id", "invoice", "issue"),
+        *("item", "lot", "model", "no", "number", "order", "page", "part", "patch", "pr", "problem", "ref", "request"),
+        *("rfc", "room", "route", "scp", "suite", "task", "thread", "ticket", "unit", "version", "vol"),
+    )
+)
 
 NUMBERS: Final = r"\d(?:[ ().\-–/]{0,3}\d){6}|\d\.\d{1,3}\.\d{1,3}\.\d|:[0-9a-fA-F]{0,4}:"
 """Where a number may be one of a phone, card or machine: only these rows see the precise rules below."""
@@ -58,10 +76,11 @@ CALLED: Final = re.compile(
 
 
 def scrub(texts: pl.Series) -> pl.Series:
-    """Each text with personal data replaced by [USER], [EMAIL], [PHONE], [IP], [CARD] or [URL]; a null stays null.
+    """Each text with personal data replaced by a token of its kind (KINDS), such as [EMAIL]; a null stays null.
 
-    Scrubbing what is scrubbed changes nothing. Card numbers are told by Luhn's checksum, IP addresses by their range;
-    dates, prices, version numbers and names of subreddits stay.
+    Scrubbing what is scrubbed changes nothing. Card numbers are told by Luhn's checksum, IP addresses by their range,
+    accounts and identity numbers by their check digits (identity.py); dates, prices, version numbers and names of
+    subreddits stay.
     """
     return _settled(texts, PASSES)
 
@@ -118,20 +137,29 @@ def _scrubbed(texts: pl.Series) -> pl.Series:
         texts, ["@", "[at]", "(at)", "{at}", "<at>", "[AT]", "(AT)"], [(EMAIL, "[EMAIL]"), (SPELLED_EMAIL, "[EMAIL]")]
     )
     texts = changed_where(
+        texts, texts.str.contains(SAID_EMAIL), lambda found: found.str.replace_all(SAID_EMAIL, "[EMAIL]")
+    )
+    texts = changed_where(
         texts, texts.str.contains(r"\w\.[A-Za-z]{2}"), lambda found: found.str.replace_all(BARE, "[URL]")
     )
     texts = where_regex(texts, ["u/", "U/", "/user/"], [(MENTION, "${1}[USER]")])
     texts = where_regex(texts, "@", [(HANDLE, "${1}[USER]")])
+    texts = changed_where(texts, texts.str.contains(r"\w#\d{4}"), _each(_tagless))
     digits = texts.str.contains("[0-9]") | non_ascii(texts)
     return changed_where(texts, digits, _without_numbers)
 
 
 def _without_numbers(texts: pl.Series) -> pl.Series:
+    texts = changed_where(texts, texts.str.contains(identity.HINT), _each(identity.without_identity))
     return changed_where(texts, texts.str.contains(NUMBERS), _each(_numberless))
 
 
 def _each(change: Callable[[str], str]) -> Callable[[pl.Series], pl.Series]:
     return lambda texts: pl.Series(texts.name, [change(text) for text in texts.to_list()], dtype=pl.String)
+
+
+def _tagless(text: str) -> str:
+    return TAG.sub(lambda found: found[0] if found["name"].lower() in NOT_A_NAME else "[USER]", text)
 
 
 def _numberless(text: str) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 
 from corpusmith.curate.language import english
 from corpusmith.curate.markup import normalise
+from corpusmith.curate.people import without_people
 from corpusmith.curate.privacy import pseudonyms, scrub
 from corpusmith.curate.rows import changed_where, contains_any, matching
 
@@ -71,11 +72,15 @@ FOREIGN_LETTER: Final = r"[\p{L}--[\x00-\x7F]]"
 
 @dataclass(frozen=True)
 class Rules:
-    """What is fit: words at least, characters at most, and whether what is marked nsfw is kept."""
+    """What is fit: words at least, characters at most, and whether what is marked nsfw is kept.
+
+    people: the spaCy model that finds names of people and street addresses (`people`); None: nobody looks for them.
+    """
 
     min_words: int = 3
     max_characters: int = 4000
     nsfw: bool = False
+    people: str | None = None
 
 
 def clean(batch: pl.DataFrame, rules: Rules, salt: str) -> pl.DataFrame:
@@ -89,6 +94,8 @@ def clean(batch: pl.DataFrame, rules: Rules, salt: str) -> pl.DataFrame:
     gone = batch["broken"] | raw.str.contains(DELETED)
     normal = normalise(changed_where(raw, batch["broken"], _blank))
     text = scrub(normal)
+    if rules.people:
+        text = without_people(text, rules.people)
     too_short = ~gone & (~text.str.contains(_words(rules.min_words)))
     mute = gone | (too_short & ~text.str.contains(FOREIGN_LETTER))
     language, _ = english(changed_where(text, mute, _blank))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusmith.curate.privacy import KINDS, find, pseudonyms, scrub, tally
+from tests.corpusmith.curate.planted import planted
 
 
 def scrubbed(text: str) -> str:
@@ -35,6 +36,14 @@ def scrubbed(text: str) -> str:
         ("ping fe80::1 or 2001:db8::ff00:42:8329, ::1", "ping [IP] or [IP], [IP]"),
         ("paid with 4111 1111 1111 1111", "paid with [CARD]"),
         ("5500-0000-0000-0004 or 378282246310005", "[CARD] or [CARD]"),
+        ("jane.doe at gmail, jane at hotmail dot com", "[EMAIL], [EMAIL]"),
+        ("jane (dot) doe (at) example (dot) com", "[EMAIL]"),
+        ("add Some.one#1234 on there", "add [USER] on there"),
+        ("my SSN is 078-05-1120", "my SSN is [NATIONAL_ID]"),
+        ("AB 12 34 56 C and 12345678Z", "[NATIONAL_ID] and [NATIONAL_ID]"),
+        ("passport no 533380006", "passport no [NATIONAL_ID]"),
+        ("to DE89 3704 0044 0532 0130 00 then we met", "to [IBAN] then we met"),
+        ("GB82WEST12345698765432.", "[IBAN]."),
     ],
 )
 def test_personal_data_becomes_a_token_of_its_kind(text: str, expected: str) -> None:
@@ -59,6 +68,10 @@ def test_personal_data_becomes_a_token_of_its_kind(text: str, expected: str) -> 
         "isbn 978-3-16-148410-0",
         "I have 3 cats, 12 dogs and 100 fish",
         "you/me u/ u / i @ home",
+        "I looked at yahoo and was at gmail.",
+        "issue#1234, C#2005, r/#1234 and &#8217;",
+        "DE89 3704 and XY12 ABCD EFGH IJKL are no accounts",
+        "12345678A and 546-454-287 and 4499 1234 5678 stay, as do 2-1 and 1999-01-02",
     ],
 )
 def test_dates_prices_versions_and_subreddits_stay(text: str) -> None:
@@ -99,6 +112,13 @@ PIECES = [
         "version ",
         "[URL]",
         "[USER]",
+        " at gmail",
+        " dot com",
+        "bob#1234",
+        "078-05-1120",
+        "DE89 3704 0044 0532 0130 00",
+        "AB 12 34 56 C",
+        "ssn ",
         "２",
         "٣",
     ),
@@ -140,6 +160,13 @@ def test_find_and_tally_say_what_there_is_of_each_kind() -> None:
     texts = pl.Series(["nothing", "a@b.org and u/bob and u/ann", None, "192.168.0.1"])
     assert find(texts).rows() == [(1, "EMAIL"), (1, "USER"), (3, "IP")]
     assert tally(scrub(texts)) == dict.fromkeys(KINDS, 0) | {"EMAIL": 1, "USER": 2, "IP": 1}
+
+
+def test_what_is_planted_in_three_hundred_comments_is_found_and_nothing_around_it() -> None:
+    kinds, texts, expected = zip(*planted(), strict=True)
+    assert len(texts) == 300
+    assert set(kinds) == set(KINDS)
+    assert scrub(pl.Series(texts)).to_list() == list(expected)
 
 
 def test_pseudonyms_are_stable_apart_and_salted() -> None:
