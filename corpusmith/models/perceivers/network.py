@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from corpusmith.errors import ModelError
-from corpusmith.models.loading import explained, folder_of, hardware, revision_of
+from corpusmith.models.loading import downloaded, explained, folder_of, hardware, revision_of
 from corpusmith.models.perceivers.opening import in_parts
 from corpusmith.models.perceivers.readings import HASH, IMAGE, Floats
 from corpusmith.work.plan import fingerprint
@@ -20,7 +20,6 @@ from corpusmith.work.plan import fingerprint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # of a repository: no code, no pickles
 PASS_ROWS: Final = 64
 VERSION: Final = 1  # of how images are opened, prepared and read: raise it when that changes
 
@@ -65,12 +64,8 @@ class ImageModel:
     @cached_property
     def folder(self) -> Path:
         """Where the model's files lie; fetched from the Hub where they are not here yet."""
-        from huggingface_hub import snapshot_download
-
         with explained(self.model, self.kind):
-            found = folder_of(self.model) or Path(
-                snapshot_download(self.model, revision=self.revision, allow_patterns=READ)
-            )
+            found = folder_of(self.model) or downloaded(self.model, self.revision, self.asked_revision)
             if not any(found.glob("*.safetensors")):
                 raise ModelError(
                     f"{self.model}: {found} has no *.safetensors; pickled weights are not loaded, convert them"

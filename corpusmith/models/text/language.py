@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from corpusmith.errors import ModelError
-from corpusmith.models.loading import explained, folder_of, hardware, name_in_cache, revision_of
-
-READ: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]  # of a repository: no code, no pickles
+from corpusmith.models.loading import downloaded, explained, folder_of, language_hardware, origin, revision_of
 
 
 @dataclass(frozen=True)
@@ -25,23 +22,25 @@ class Language:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Model, resolved revision, device and dtype, for a manifest."""
-        return {"model": self.name, "revision": self.revision, "device": self.device, "dtype": self.dtype}
+        """Model, resolved revision, device, dtype, for a manifest; ``weights``: where they are from, if not the Hub."""
+        said = {"model": self.name, "revision": self.revision, "device": self.device, "dtype": self.dtype}
+        return said | origin(self.name, self.revision)
 
 
 def load(name: str, revision: str | None = None) -> Language:
     """The causal LM ``name``: ``house/<name>``, a folder, or a Hub repository at a revision (branch, tag or commit).
 
-    Weights are safetensors only, no remote code is run; bfloat16 on a GPU that has it (else float16), float32 on a CPU.
+    Weights are safetensors only, no remote code is run; bfloat16 on a GPU that computes in it, else float16; on a CPU
+    float32, but bfloat16 for a model of the Hub where the CPU computes in it.
     Raises ModelError: unknown, gated, unreachable, without safetensors, or not a causal LM.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     commit = revision_of(name, revision)
-    runs_on = hardware()
+    runs_on = language_hardware(name)
     with explained(name):
-        folder = folder_of(name) or _downloaded(name, commit, revision)
+        folder = folder_of(name) or downloaded(name, commit, revision)
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{name}: {folder} has no *.safetensors; pickled weights are not loaded, convert them")
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -52,10 +51,3 @@ def load(name: str, revision: str | None = None) -> Language:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Language(name, commit, model.to(runs_on["device"]).eval(), tokenizer, **runs_on)
-
-
-def _downloaded(name: str, commit: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-
-    name_in_cache(name, revision, "config.json")
-    return Path(snapshot_download(name, revision=commit, allow_patterns=READ))

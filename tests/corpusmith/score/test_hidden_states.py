@@ -1,5 +1,6 @@
 import json
 import random
+import time
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,7 @@ def test_states_do_not_depend_on_the_size_of_a_pass(tiny_model, maker, texts, bu
 def test_on_an_accelerator_the_tokens_of_a_pass_are_searched_once(tiny_model, maker, texts, tmp_path, monkeypatch):
     expected, passes = states(maker, texts), []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(hidden_states, "hardware", lambda: {"device": "accelerator", "dtype": "float32"})
+    monkeypatch.setattr(hidden_states, "language_hardware", lambda _: {"device": "accelerator", "dtype": "float32"})
     monkeypatch.setattr(hidden_states.filling, "timed", lambda tried: lambda size: (tried(size), min(size, 16384))[1])
     monkeypatch.setattr(hidden_states, "last_states", lambda *given: (passes.append(given[2]), last_states(*given))[1])
     other = HiddenStates(str(tiny_model))
@@ -72,6 +73,22 @@ def test_on_an_accelerator_the_tokens_of_a_pass_are_searched_once(tiny_model, ma
     np.testing.assert_allclose(states(other, texts), expected, rtol=TOLERANCE, atol=TOLERANCE)
     assert passes == [4096, 8192, 16384, 32768, 16384]
     assert other.provenance["token_budget"] == HiddenStates(str(tiny_model)).provenance["token_budget"] == 16384
+
+
+def test_the_search_for_the_tokens_of_a_pass_is_no_part_of_a_row_s_seconds(tiny_model, texts, monkeypatch):
+    searched, now = [], time.perf_counter
+
+    def search(*_) -> int:
+        searched.append(1000.0)
+        return 4096
+
+    monkeypatch.setattr(hidden_states, "language_hardware", lambda _: {"device": "accelerator", "dtype": "float32"})
+    monkeypatch.setattr(hidden_states.filling, "known", lambda *_: None)
+    monkeypatch.setattr(hidden_states.filling, "found_once", search)
+    monkeypatch.setattr(time, "perf_counter", lambda: now() + sum(searched))
+    seconds = HiddenStates(str(tiny_model)).make(batch(texts))["seconds"].to_numpy()
+    assert searched
+    assert 0 < seconds.sum() < 900
 
 
 def test_states_do_not_depend_on_the_order_of_rows(maker, texts):
