@@ -73,6 +73,12 @@ def balanced(
     return balancing.balance(labelled, rewritten, synthesized, workshop.settings.reddit.balanced)
 
 
+@corpus_asset(group="reddit", kinds={"scikitlearn"})
+def naturalness(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """How far written rows can be told from people's of the same emotion, and how much they repeat."""
+    return scores.naturalness(balanced, workshop.make, workshop.settings.reddit.scores)
+
+
 @corpus_asset(group="reddit", kinds={"pytorch"}, pictures=[probe_curve])
 def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How well each layer of a frozen language model tells the emotions apart, beside simple baselines."""

@@ -1,4 +1,4 @@
-"""What a language model knows of the corpus's emotions: probed by layer, asked outright, held to baselines."""
+"""What a language model knows of the corpus's emotions, and how far what was written can be told from people's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from corpusmith.assets.reddit.settings import Reddit, Scores
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text.chat import LocalChat
 from corpusmith.score import baselines, resample
+from corpusmith.score import naturalness as natural
 from corpusmith.score import probes as probing
 from corpusmith.score import zero_shot as asking
 from corpusmith.score.hidden_states import Form, HiddenStates
@@ -43,6 +44,14 @@ def zero_shot(balanced: pl.LazyFrame, make: Make, settings: Reddit) -> pl.LazyFr
     """Scores of every probed model when it is asked for the emotion of test rows."""
     rows = _labelled(balanced)
     return pl.concat([zero_shot_scores(rows, make, subject, settings.scores) for subject in settings.models.probed])
+
+
+def naturalness(balanced: pl.LazyFrame, make: Make, settings: Scores) -> pl.LazyFrame:
+    """How far rewritten and synthetic rows can be told from natural ones of the same emotion, and what they repeat."""
+    rows = balanced.select("key", "text", "emotion", "origin", "source_text", "split").collect()
+    decides = {**natural.SETTINGS, "draws": settings.bootstrap, "scores": VERSION}
+    this = Measurement("naturalness", "naturalness", "naturalness", "", decides, resample.digest(rows))
+    return measured(make, this, lambda: natural.score(rows, this, settings.bootstrap))
 
 
 def forms(subject: str) -> list[HiddenStates]:

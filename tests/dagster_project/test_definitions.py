@@ -27,7 +27,18 @@ from corpusmith.errors import (
     ValidationFailed,
 )
 
-STAGES = {"dumps", "comments", "labelled", "rewritten", "synthesized", "balanced", "probes", "zero_shot", "release"}
+STAGES = {
+    "dumps",
+    "comments",
+    "labelled",
+    "rewritten",
+    "synthesized",
+    "balanced",
+    "naturalness",
+    "probes",
+    "zero_shot",
+    "release",
+}
 SCORED = {"curated", "annotations", "generator_scores", "perceiver_scores", "release"}
 
 
