@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 UNKNOWN = "it is not known what it was made from"
+MOST_ERRORS = 3
 REJECTED_FAILED = ("not_made", "not_judged")
 
 
 def status(home: Path, profile: str | None = None) -> dict[str, Any]:
-    """The home, every corpus (`overview`), shelf (fingerprint, rows, failed, rate) and release (corpus, version, rows).
+    """The home, every corpus (`overview`), shelf (`shelves`) and release (corpus, version, rows).
 
     Raises LedgerError or ReleaseError, which name the file that cannot be read.
     """
@@ -67,7 +68,10 @@ def overview(home: Path, profile: str | None = None, only: str | None = None) ->
 
 
 def shelves(home: Path, corpus: str | None = None) -> list[dict[str, Any]]:
-    """Every shelf of the ledger, or those that a corpus asked for something on when it was made last."""
+    """Every shelf of the ledger, or those that a corpus asked for something on when it was made last.
+
+    Of each: fingerprint, rows, rows that failed and with what, rows/s of the last run, tokens and cost of all its rows.
+    """
     from corpusmith.assets import uses
 
     asked = {shelf for one in uses.asked(home, corpus) for shelf, _ in one.pairs} if corpus else None
@@ -152,13 +156,40 @@ def _failures(home: Path, corpus: str) -> int:
 
 
 def _shelf(shelf: Shelf) -> dict[str, Any]:
+    failed = shelf.waiting().len()
     return {
         "fingerprint": shelf.fingerprint,
         "rows": shelf.rows(),
-        "failed": shelf.waiting().len(),
+        "failed": failed,
+        "errors": _errors(shelf) if failed else [],
         "rate": shelf.rate(),
+        "took": _took(shelf),
         "path": shelf.said,
     }
+
+
+def _errors(shelf: Shelf) -> list[dict[str, Any]]:
+    """What the rows that wait failed with, the commonest first: error, message, rows."""
+    import polars as pl
+
+    counted = (
+        shelf.failures()
+        .group_by("error", "message")
+        .agg(rows=pl.len())
+        .sort("rows", "message", descending=[True, False])
+    )
+    return counted.head(MOST_ERRORS).to_dicts()
+
+
+def _took(shelf: Shelf) -> dict[str, float]:
+    """The tokens and the cost of all that lies on a shelf (usage.COLUMNS); empty where no language model was asked."""
+    import polars as pl
+
+    from corpusmith.models.text.usage import COLUMNS
+
+    rows = shelf.scan()
+    counted = [name for name in COLUMNS.names if name in rows.collect_schema()]
+    return rows.select(pl.col(counted).cast(pl.Float64).sum()).collect().row(0, named=True) if counted else {}
 
 
 def _manifest(release: Path) -> dict[str, Any] | None:

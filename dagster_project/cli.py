@@ -118,6 +118,7 @@ def validate(
 ) -> None:
     """Check a release against its corpus's expectations; names the rows that fail and writes Data Docs."""
     with told(debug):
+        directory = directory.resolve()
         target = docs or directory.with_name(f"{directory.name}-docs")
         from corpusmith.release.folder import check_folder
         from corpusmith.validation import validate_release
@@ -293,11 +294,17 @@ def _show_steps(steps: list[Step], as_json: bool) -> None:
     out.print(table)
     for step in steps:
         if step.expected:
-            out.print(f"{plain(step.name)}: {_tokens(step.expected)}", soft_wrap=True)
+            out.print(f"{plain(step.name)}, {plain(step.expected.model)}: {_tokens(step.expected)}", soft_wrap=True)
 
 
 def _tokens(expected: Expected) -> str:
     cost = expected.cost
-    money = "its price is not set" if cost is None else f"costs about {cost:,.2f}" if cost >= 1 else f"costs {cost:.2g}"
+    money = (
+        "its price is not set"
+        if cost is None
+        else f"costs about {cost:,.2f}"
+        if cost >= 1
+        else f"costs about {cost:.2g}"
+    )
     tokens = f"about {expected.prompt_tokens:,} tokens of prompts and {expected.completion_tokens:,} of answers"
     return f"{tokens} ({plain(expected.how)}), {money}"

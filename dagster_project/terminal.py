@@ -144,7 +144,10 @@ def home_of(home: Path | None) -> Path:
     """The folder in which ledger, releases and records live. Raises UserError: it is a file, or no folder at all."""
     from corpusmith.settings import check_home, default_home
 
-    place = check_home(home).expanduser().resolve() if home else default_home()
+    try:
+        place = check_home(home).expanduser().resolve() if home else default_home()
+    except RuntimeError as error:
+        raise UserError(f"the home {home} cannot be found: {error}") from None
     if place.exists() and not place.is_dir():
         raise UserError(f"the home {place} is a file; expected a folder: choose another --home")
     return place

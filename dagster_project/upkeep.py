@@ -135,7 +135,7 @@ def doctor(
 def _show_corpora(found: dict[str, Any]) -> None:
     from corpusmith.assets.status import built_ago, checks_sentence
 
-    columns = ("version", "on the shelf", "age", "rows", "rejected", "checks", "stale", "running", "failures")
+    columns = ("version", "newest version", "age", "rows", "rejected", "checks", "stale", "running", "failures")
     table = Table(Column("corpus", overflow="fold"), *columns, title=f"corpora in {plain(found['home'])}")
     for one in found["corpora"]:
         if one["version"] is None:
@@ -171,13 +171,20 @@ def _show_details(one: dict[str, Any], most: int | None) -> None:
 
 
 def _show_shelves(found: list[dict[str, Any]], home: Path) -> None:
-    shelves = Table(
-        Column("maker", overflow="fold"), "rows", "failed", "rows/s at last run", title=f"ledger of {plain(home)}"
-    )
+    columns = ["rows", "failed", "rows/s at last run"]
+    columns += ["prompt tokens", "answer tokens", "cost"] if any(shelf["took"] for shelf in found) else []
+    shelves = Table(Column("maker", overflow="fold"), *columns, title=f"ledger of {plain(home)}")
     for shelf in found:
         rate = f"{shelf['rate']:,.0f}" if shelf["rate"] else ""
-        shelves.add_row(plain(shelf["fingerprint"]), f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate)
+        took = [shelf["took"].get(name) for name in ("prompt_tokens", "completion_tokens", "cost")]
+        tokens, cost = [f"{count:,}" if count else "" for count in took[:2]], f"{took[2]:,.2f}" if took[2] else ""
+        cells = [f"{shelf['rows']:,}", str(shelf["failed"] or ""), rate, *tokens, cost]
+        shelves.add_row(plain(shelf["fingerprint"]), *cells[: len(columns)])
     out.print(shelves)
+    for shelf in found:
+        for error in shelf["errors"]:
+            said = f"{shelf['fingerprint']}: {error['rows']:,} failed: {error['error']}: {error['message']}"
+            out.print(plain(said), soft_wrap=True)
 
 
 def _show_freed(found: Any, apply: bool, keep: int) -> None:
@@ -195,7 +202,7 @@ def _show_freed(found: Any, apply: bool, keep: int) -> None:
     if found.undecided:
         out.print("build it once more, or keep fewer versions (--keep)")
     for place in found.elsewhere:
-        out.print(plain(f"nothing of the ledger in {place} is freed: other homes may use its rows"), soft_wrap=True)
+        out.print(plain(f"no row of the ledger in {place} is freed: other homes may use it"), soft_wrap=True)
     if found.unknown:
         out.print(f"{found.unknown:,} rows of the ledger are of no noted use, and stay")
     rows, size = sum(part.rows for part in found.parts), sum(part.bytes for part in found.parts) / 1e6

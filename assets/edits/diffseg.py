@@ -68,7 +68,7 @@ def pairs(folder: Path) -> Iterator[dict[str, Any]]:
             mask, said = place / f"{stem}.mask.png", place / f"{stem}.json"
             if not mask.is_file():
                 raise UserError(f"{image} has no mask: expected {mask.name} beside it")
-            told = json.loads(said.read_text()) if said.is_file() else {}
+            told = table_in(said)
             split = place.name if place.name in ("train", "validation", "test") else None
             yield {"split": split, "image": image.read_bytes(), "mask": mask.read_bytes(), "name": stem, **told}
     if not found:
@@ -76,9 +76,22 @@ def pairs(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def labels(folder: Path) -> dict[int, str]:
-    """The editor of each label, where the folder says it."""
-    said = folder / NAMES
-    return {int(label): name for label, name in json.loads(said.read_text()).items()} if said.is_file() else {}
+    """The editor of each label, where the folder says it. Raises UserError: not as `export` writes it."""
+    said = table_in(folder / NAMES)
+    if not all(label.isdecimal() and isinstance(name, str) for label, name in said.items()):
+        raise UserError(f'{folder / NAMES}: expected {{"1": "name of an editor", …}}')
+    return {int(label): name for label, name in said.items()}
+
+
+def table_in(path: Path) -> dict[str, Any]:
+    """The table that a JSON file holds; empty where there is no file. Raises UserError: it is none."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise UserError(f"{path}: expected a table, found {type(said).__name__}")
+    return said
 
 
 def _rows(table: pl.LazyFrame) -> Iterator[dict[str, Any]]:

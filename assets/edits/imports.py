@@ -198,11 +198,8 @@ def _triples(folder: Path, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _prompts(path: Path) -> dict[str, str]:
     """What prompts.json says, by name. Raises UserError: it is no table of texts."""
-    try:
-        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}") from None
-    if not isinstance(said, dict) or not all(isinstance(prompt, str) for prompt in said.values()):
+    said = diffseg.table_in(path)
+    if not all(isinstance(prompt, str) for prompt in said.values()):
         raise UserError(f'{path}: expected {{"name": "prompt", …}}')
     return said
 

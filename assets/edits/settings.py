@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from corpusmith.models.text.servers import Servers
+from corpusmith.models.text.servers import CatalogServers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table
 
 Operation = Literal["add", "remove", "change"]
@@ -99,7 +99,7 @@ class Edits(CorpusSettings):
     scenes: Scenes
     regions: Regions
     editors: Model[Names]
-    servers: Here[Servers]
+    servers: Here[CatalogServers]
     turns: Turns
     curated: Curated
     splits: Splits

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from corpusmith.models.text.servers import Servers
+from corpusmith.models.text.servers import CatalogServers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table, distinct
 
 Strategy = Literal["label", "template", "caption", "image", "image_label"]
@@ -137,7 +137,7 @@ class ImageNet(CorpusSettings):
     names: dict[str, Words]
     templates: str | Names
     captions: Captions
-    servers: Here[Servers]
+    servers: Here[CatalogServers]
     generators: Generators
     grid: Grid
     finetuned: Finetuned

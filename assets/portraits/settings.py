@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from corpusmith.models.text.servers import Servers
+from corpusmith.models.text.servers import CatalogServers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Names, Share, Splits, Table
 
 
@@ -47,6 +47,6 @@ class Portraits(CorpusSettings):
     safety: Model[str | None]
     embedder: Model[str]
     perceivers: Model[Names]
-    servers: Here[Servers]
+    servers: Here[CatalogServers]
     splits: Splits
     scores: PortraitScores

@@ -34,14 +34,22 @@ def workshop(tmp_path: Path) -> Workshop:
         (shelf / name).mkdir(parents=True)
     (shelf / "maker.json").write_text('{"fingerprint": "writer:x@1"}')
     (shelf / "rate.json").write_text('{"rows": 6, "seconds": 2}')
-    pl.DataFrame({"key": ["a", "b", "c"]}).write_parquet(shelf / "segments" / "one.parquet")
-    pl.DataFrame({"key": ["c", "d"]}).write_parquet(shelf / "failures" / "one.parquet")
+    tokens = {"prompt_tokens": [10, None, 5], "completion_tokens": [1, 2, None], "cost": [0.5, None, 0.25]}
+    pl.DataFrame({"key": ["a", "b", "c"], **tokens}).write_parquet(shelf / "segments" / "one.parquet")
+    failed = {"key": ["c", "d", "e"], "error": "KeyError", "message": ["x", "y", "y"], "plan": "{}", "attempt": 1}
+    pl.DataFrame(failed, schema=pl.Schema(FAILURE_SCHEMA)).write_parquet(shelf / "failures" / "one.parquet")
     return Workshop(tmp_path, load(profile="smoke"))
 
 
 def test_a_shelf_is_counted(workshop: Workshop) -> None:
     (shelf,) = status(workshop.home)["ledger"]
-    assert (shelf["fingerprint"], shelf["rows"], shelf["failed"], shelf["rate"]) == ("writer:x@1", 3, 1, 3.0)
+    assert (shelf["fingerprint"], shelf["rows"], shelf["failed"], shelf["rate"]) == ("writer:x@1", 3, 2, 3.0)
+
+
+def test_a_shelf_says_what_its_rows_took_and_why_others_failed(workshop: Workshop) -> None:
+    (shelf,) = status(workshop.home)["ledger"]
+    assert shelf["took"] == {"prompt_tokens": 15, "completion_tokens": 3, "cost": 0.75}
+    assert shelf["errors"] == [{"error": "KeyError", "message": "y", "rows": 2}]
 
 
 @pytest.mark.parametrize("name", ["maker.json", "rate.json", "segments/one.parquet", "failures/one.parquet"])

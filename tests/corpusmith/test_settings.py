@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from corpusmith.assets.registry import load
-from corpusmith.errors import SettingsError
+from corpusmith.errors import ModelError, SettingsError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -111,3 +111,31 @@ def test_a_table_that_the_file_lacks_has_no_line(tmp_path):
     with pytest.raises(SettingsError, match=r"params\.yaml: work: Field required") as told:
         load(path)
     assert "werk: is not a setting; did you mean work?" in str(told.value)
+
+
+SERVED = "reddit.models.servers={m: %s}"
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        (SERVED % '{urls: "http://h/v1", price: {input: 1, output: 1, cahced: 1}}', "did you mean cached"),
+        (SERVED % '"http://[::1/v1"', "IPv6"),
+        (SERVED % '"gpu-1:8000/v1"', "is no address: expected http://host:port/v1"),
+        ('reddit.models.servers={"llm:m": "http://h/v1"}', "expected the model without llm:"),
+    ],
+)
+def test_a_server_that_could_never_answer_is_refused(override, says):
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        load(PARAMS, overrides=[override])
+
+
+def test_a_server_of_a_model_that_the_catalog_does_not_know_is_refused():
+    with pytest.raises(ModelError, match=r"unknown model 'qwen2\.5-vl-7': did you mean qwen2\.5-vl-7b"):
+        load(PARAMS, overrides=['portraits.servers={qwen2.5-vl-7: "http://h/v1"}'])
+
+
+def test_a_profile_that_is_no_table_is_refused(tmp_path):
+    path = edited(tmp_path, "profiles:\n", "profiles:\n  mine: 3\n")
+    with pytest.raises(SettingsError, match=r"profiles\.mine: expected a table of settings, found 3"):
+        load(path, profile="mine")

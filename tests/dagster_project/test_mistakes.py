@@ -154,3 +154,9 @@ def test_a_full_disk_says_so_whoever_notices_it(error, capsys, monkeypatch):
         raise error
     assert ended.value.exit_code == 1
     assert "the disk is full" in capsys.readouterr().err
+
+
+def test_a_home_of_nobody_is_refused(cli):
+    ran = cli("status", "--home", "~nobody-here/x")
+    assert ran.code == 2, ran.err
+    assert ran.err.startswith("error: the home ~nobody-here/x cannot be found")

@@ -20,22 +20,27 @@ NOT_RUN: dict[str, str] = {
     r"from corpusmith\.models\.text\.classify": "a fragment: its comments stand for a table of one's own",
     r"\.venv/bin/python -m benchmarks produce": "measures for minutes; tests/test_benchmarks.py runs it small",
     r"corpusmith build reddit --source RC_": "reads a dump of one's own; tests/dagster_project/test_real_dumps.py does",
+    r"corpusmith models fetch": "fetches 93 MB; tests/corpusmith/models/test_fetching.py does",
     r"corpusmith models check$": "imports every pipeline; tests/dagster_project/test_models_command.py does a role",
     r"corpusmith verify data/reddit --reg": "makes rows anew for a while; tests/dagster_project/test_cli.py runs it",
     r"corpusmith verify data/portraits --reg": "loads generators; tests/dagster_project/test_portraits.py runs it",
     r"corpusmith build imagenet --set imagenet\.classes": "a build of many minutes with house models",
     r"\.venv/bin/pre-commit install$": "changes the hooks of the checkout; its configuration is validated",
     r"corpusmith build \w+ --set work\.executor=ray": "minutes; tests/corpusmith/work/test_ray_executor.py builds one",
+    r"python -m spacy download |.*reddit\.comments\.people=": "needs a model from elsewhere; test_people.py has one",
+    r"export AWS_": "stands for keys of one's own",
+    r"corpusmith build reddit --set work\.ledger=s3": "needs an object store; tests/assets/test_ledgers.py has one",
     r"ray job submit ": "needs a cluster with ray[default]; it was run by hand",
     r"corpusmith --install-completion$": "writes into the home of whoever runs the tests",
 }
 """Regular expressions that a command begins with."""
 
 RELEASE, DIFF = "corpusmith release reddit --bump minor", "corpusmith diff reddit@1.0.0 reddit@1.1.0"
-TAKEN_DOWN = 'corpusmith takedown reddit 76f6f3384088085152816c51758f9f1c --reason "its author asked for it"'
+TAKEN_DOWN = 'corpusmith takedown reddit d6ca8a6e85a3a14f3524a58d4748e28b --reason "its author asked for it"'
 REDDIT, EDITS, IMAGENET = (f"docs/tutorials/{corpus}.md" for corpus in ("reddit", "edits", "imagenet"))
 ELSEWHERE: dict[str, dict[str, tuple[str, str]]] = {
     "README.md": {
+        "corpusmith build reddit --profile smoke": (REDDIT, "corpusmith build reddit"),
         "corpusmith validate data/reddit": (REDDIT, "corpusmith validate data/reddit"),
         RELEASE: ("docs/versions.md", RELEASE),
         DIFF: ("docs/versions.md", DIFF),

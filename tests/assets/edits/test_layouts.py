@@ -250,3 +250,13 @@ def test_rows_that_share_a_label_map_alone_are_no_row_of_the_old_release(theirs,
     imports.triples(workshop(tmp_path / "home"), tmp_path / "others", tmp_path / "new")
     found = diff(tmp_path / "old", tmp_path / "new")
     assert (found.added, found.removed, found.renamed) == (12, 12, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{", "is no JSON"), ("[1]", "expected a table, found list"), ('{"one": 1}', "name of an editor")],
+)
+def test_names_of_editors_that_cannot_be_read_are_an_error_of_that_file(tmp_path, text, says):
+    (tmp_path / diffseg.NAMES).write_text(text)
+    with pytest.raises(UserError, match=f"{diffseg.NAMES}.*{says}"):
+        diffseg.labels(tmp_path)
