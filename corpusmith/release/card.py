@@ -13,8 +13,8 @@ import yaml
 
 from corpusmith.release import hub_terms
 from corpusmith.release.columns import IMAGE, images_of
-from corpusmith.release.inputs import NATURAL, CardText, Release
-from corpusmith.release.report.boards import comparison, standings
+from corpusmith.release.inputs import NATURAL, Board, CardText, Release
+from corpusmith.release.report.boards import Comparison, comparison, standings
 from corpusmith.release.shards import features, splits_of
 from corpusmith.release.summary import JUDGED, Summary
 from corpusmith.score.scores import machines
@@ -54,7 +54,7 @@ def write(folder: Path, summary: Summary, release: Release, shards: Mapping[str,
         overall=summary.overall.to_dicts(),
         machines=machines(release.scores),
         boards=[(board, standings(summary.boards, board)) for board in release.text.boards if board.ranked],
-        comparisons=[(board, comparison(summary.boards, board)) for board in release.text.boards if not board.ranked],
+        comparisons=_comparisons(summary, release),
         has_images=bool(images_of(rows)),
         rejected_images=release.rejected_images,
         limits=[*release.text.limits, *measured_limits(summary, release)],
@@ -101,6 +101,12 @@ def front_matter(
             for name, of in configs.items()
         ],
     }
+
+
+def _comparisons(summary: Summary, release: Release) -> list[tuple[Board, Comparison]]:
+    """The boards without ranks that were scored."""
+    every = [(board, comparison(summary.boards, board)) for board in release.text.boards if not board.ranked]
+    return [(board, found) for board, found in every if found.lines or found.forms]
 
 
 def _licence(text: CardText, corpus: str) -> dict[str, str]:
