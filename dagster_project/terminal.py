@@ -97,7 +97,7 @@ Profile = Annotated[
     str,
     typer.Option(
         envvar="CORPUSMITH_PROFILE",
-        help="Which models and how much: house, smoke or gpu.",
+        help="Which models and how much: house, smoke, laptop or gpu.",
         autocompletion=complete_profile,
     ),
 ]

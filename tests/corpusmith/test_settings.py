@@ -19,7 +19,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("profile", ["house", "smoke", "gpu"])
+@pytest.mark.parametrize("profile", ["house", "smoke", "laptop", "gpu"])
 def test_every_shipped_profile_is_complete(profile):
     assert load(PARAMS, profile=profile).reddit.version
 

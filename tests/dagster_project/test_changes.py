@@ -181,8 +181,9 @@ def test_a_corpus_that_was_never_built_is_left_to_its_own_job(folder: Path) -> N
     ("corpus", "path", "first"),
     [
         ("reddit", "scores.epochs", {"probes", "zero_shot", "release"}),
-        ("reddit", "balanced.tolerance", {"balanced", "probes", "zero_shot", "release"}),
-        ("reddit", "models.generator", {"synthesized", "balanced", "probes", "zero_shot", "release"}),
+        ("reddit", "balanced.tolerance", {"balanced", "naturalness", "probes", "zero_shot", "release"}),
+        ("reddit", "models.generator", {"synthesized", "balanced", "naturalness", "probes", "zero_shot", "release"}),
+        ("reddit", "scores.bootstrap", {"naturalness", "probes", "zero_shot", "release"}),
         ("reddit", "models.probed", {"probes", "zero_shot", "release"}),
         ("portraits", "perceivers", {"perceiver_scores", "release"}),
         ("edits", "scores.width", {"segmentation_scores", "release"}),
