@@ -102,7 +102,9 @@ def gc(
 def doctor(
     profile: Annotated[
         str | None,
-        typer.Option(help="Say what this profile needs, too: house, smoke, laptop or gpu.", autocompletion=complete_profile),
+        typer.Option(
+            help="Say what this profile needs, too: house, smoke, laptop or gpu.", autocompletion=complete_profile
+        ),
     ] = None,
     home: Home = None,
     as_json: Json = False,

@@ -58,6 +58,7 @@ def test_a_changed_setting_makes_only_what_depends_on_it(home, cli):
     assert again.code == 0, again.err
     assert {path.parts[-3].rpartition("-")[0] for path in segments(home) - before} == {
         "score-baseline",
+        "score-naturalness",
         "score-probe",
         "score-zero-shot",
     }
