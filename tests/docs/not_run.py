@@ -13,6 +13,7 @@ NOT_RUN: dict[str, str] = {
     r"cp docker/example\.env|mkdir docker/project": "goes with the commands of Docker",
     r"pip install": "needs a package index",
     r"hf auth login": "asks for a token, on the terminal",
+    r"corpusmith build reddit --profile laptop": "probes a published model for a quarter of an hour",
     r".*--profile gpu": "needs the published models: the network and a GPU",
     r"python -m corpusmith\.assets\.house\.": "trains a model for minutes to hours",
     r".*(photos/|imagenet/|somebodys/)": "reads images of one's own; tests/assets does it with some",
