@@ -71,7 +71,7 @@ def fetch(
         wanted = entry(name)
         found = fetching.offer(wanted)
         if found is None:
-            return out.print(f"{wanted.name} is here already: {plain(wanted.repository)} needs no fetching")
+            return out.print(f"{plain(wanted.repository)} is here already: it ships with corpusmith, or is a folder")
         out.print(f"{wanted.repository} ({wanted.licence}), up to {found.megabytes:,.0f} MB, from {found.place}")
         out.print(f"[green]✓[/] {plain(fetching.fetch(wanted, found))}", soft_wrap=True)
 
