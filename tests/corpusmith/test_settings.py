@@ -50,8 +50,8 @@ def test_a_value_out_of_range_is_refused():
 
 
 def test_an_unknown_profile_lists_those_that_are_there():
-    with pytest.raises(SettingsError, match="house, smoke, gpu"):
-        load(PARAMS, profile="laptop")
+    with pytest.raises(SettingsError, match="house, smoke, laptop, gpu"):
+        load(PARAMS, profile="desktop")
 
 
 def test_an_override_without_a_value_says_what_was_expected():

@@ -171,7 +171,7 @@ def test_models_says_what_ships_and_how_good_it_is(cli):
     ("arguments", "said"),
     [
         (("build", "paintings"), "unknown corpus 'paintings'"),
-        (("build", "reddit", "--profile", "laptop"), "unknown profile 'laptop'"),
+        (("build", "reddit", "--profile", "desktop"), "unknown profile 'desktop'"),
         (("build", "reddit", "--set", "reddit.balanced.tolerence=1"), "did you mean tolerance"),
         (("build", "reddit", "--source", "nowhere.zst"), "nowhere.zst"),
         (("validate", "nowhere"), "is no release"),
