@@ -112,7 +112,7 @@ CARD: Final = CardText(
     ),
     personal_data=(
         "User names and handles, e-mail addresses, phone numbers, IP addresses, card and bank account numbers (IBAN), "
-        "national identity numbers of twelve countries and of others where the text names them, and URLs are replaced "
+        "national identity numbers of eleven countries and of others where the text names them, and URLs are replaced "
         "by typed tokens, in kept and rejected rows alike; authors are salted hashes. That is done by rules, which do "
         "not look for names of people, street addresses, dates of birth, and numbers of passports, licences or plates "
         "that no word before them names. A quotation can be searched for. Do not use the corpus to identify anyone or "
