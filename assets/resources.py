@@ -97,7 +97,7 @@ class Workshop:
             plan,
             maker,
             self.ledger,
-            executor=local if _notes(maker) else self.executor,
+            executor=local if _keeps_notes(maker) else self.executor,
             max_failure_rate=self.settings.work.max_failure_rate,
             on_progress=self.on_progress,
             on_keys=self._note,
@@ -126,7 +126,7 @@ class Workshop:
             uses.note(self.home, made, shelf.name, keys)
 
 
-def _notes(maker: Maker) -> bool:
+def _keeps_notes(maker: Maker) -> bool:
     """Whether it notes in the home what it paid for, which an actor on another node cannot."""
     return isinstance(maker, ChatMaker) and isinstance(maker.chat, BatchChat)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -58,3 +60,16 @@ def _driver() -> str | None:
 def _processor() -> str:
     found = re.search(r"model name\s*:\s*(.+)", PROCESSOR.read_text()) if PROCESSOR.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """On a CPU sums depend on how many threads share them: by one the same weights come out on any number of cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -12,10 +12,11 @@ import polars as pl
 
 from corpusmith.assets.house.degrade import FAULTS, degraded, posed
 from corpusmith.assets.house.expression_drawings import CLASSES, TRAITS, Floats, Ints, expressions, marked
-from corpusmith.assets.house.readers import SEEDS, fit, normalised, one_thread, ship, tensor, worst
+from corpusmith.assets.house.readers import SEEDS, fit, normalised, ship, tensor, worst
 from corpusmith.assets.house.training import WORK
 from corpusmith.drawings import canvas, captions, objects, portraits, scenes
 from corpusmith.drawings.canvas import SIZE, Pixels
+from corpusmith.hardware import one_thread
 from corpusmith.models.perceivers.clip import ensembles
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from corpusmith.assets.house.expression_drawings import CLASSES, LABELS, TRAITS, UNKNOWN, Batch, batch, drawn, empty
-from corpusmith.assets.house.readers import ROWS, SEEDS, fit, normalised, one_thread, ship, worst
+from corpusmith.assets.house.readers import ROWS, SEEDS, fit, normalised, ship, worst
 from corpusmith.assets.house.training import WORK
 from corpusmith.drawings.canvas import SIZE
+from corpusmith.hardware import one_thread
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ import numpy as np
 
 from corpusmith.assets.house.training import device, moved, train
 from corpusmith.drawings.canvas import SIZE, Pixels
+from corpusmith.hardware import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -105,19 +105,6 @@ def normalised(pictures: torch.Tensor) -> torch.Tensor:
     import torch
 
     return ((pictures - MEAN) / STD).contiguous(memory_format=torch.channels_last)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """The same weights each time on the same machine, and the other cores free."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def ship(network: Any, folder: Path, **saved: Any) -> None:

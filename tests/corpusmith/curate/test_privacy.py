@@ -42,6 +42,7 @@ def scrubbed(text: str) -> str:
         ("my SSN is 078-05-1120", "my SSN is [NATIONAL_ID]"),
         ("AB 12 34 56 C and 12345678Z", "[NATIONAL_ID] and [NATIONAL_ID]"),
         ("passport no 533380006", "passport no [NATIONAL_ID]"),
+        ("her nino is 533380006", "her nino is [NATIONAL_ID]"),
         ("to DE89 3704 0044 0532 0130 00 then we met", "to [IBAN] then we met"),
         ("GB82WEST12345698765432.", "[IBAN]."),
     ],

@@ -35,7 +35,7 @@ def test_a_model_of_the_hub_is_offered_with_its_size_and_fetched_without_its_pic
     wanted = published("org/tiny")
     found = fetching.offer(wanted)
     assert found is not None
-    assert (found.place, found.from_hub) == (f"the Hub, at {COMMIT[:12]}", True)
+    assert (found.place, found.wheel) == (f"the Hub, at {COMMIT[:12]}", None)
     assert found.megabytes == pytest.approx(3_002 / 1e6)
     here = fetching.fetch(wanted, found)
     assert sorted(path.name for path in here.iterdir()) == ["config.json", "model.safetensors"]
