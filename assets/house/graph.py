@@ -27,6 +27,7 @@ from corpusmith.assets.house import (
     readers,
     regions,
     regions_card,
+    writer,
 )
 from corpusmith.assets.house.drawings import kept
 from corpusmith.assets.house.generators import GENERATORS
@@ -86,6 +87,13 @@ def language_model(config: Training) -> dg.MaterializeResult:
     """A causal LM in the Qwen3 format that writes comments of an emotion; goes on from its checkpoint."""
     language.train_and_ship(Path(config.data), Path(config.work) / "house-language", Path(config.models) / "language")
     return dg.MaterializeResult(metadata={"language": _measured(config, "language")})
+
+
+@dg.asset(key=["house", "writer"], kinds={"torch", "huggingface"}, **TRAINED)
+def adapted_writer(config: Training) -> dg.MaterializeResult:
+    """Adapters with which a published causal LM writes and rewrites comments; goes on from its checkpoint."""
+    writer.train_and_ship(Path(config.data), Path(config.work) / "house-writer", Path(config.models) / "writer")
+    return dg.MaterializeResult(metadata={"writer": _measured(config, "writer")})
 
 
 @dg.asset(
@@ -196,7 +204,7 @@ def image_generator_card(context: dg.AssetExecutionContext, config: Images) -> d
 
 READERS = dg.AssetSelection.assets(expression_classifiers, object_classifier, image_text_model, region_finder)
 JOBS = [
-    dg.define_asset_job("house_texts", dg.AssetSelection.assets(emotion_classifiers, language_model)),
+    dg.define_asset_job("house_texts", dg.AssetSelection.assets(emotion_classifiers, language_model, adapted_writer)),
     dg.define_asset_job("house_readers", READERS),
     dg.define_asset_job("house_drawings", dg.AssetSelection.assets(drawings)),
     dg.define_asset_job("house_autoencoder", dg.AssetSelection.assets(image_autoencoder), partitions_def=AUTOENCODERS),

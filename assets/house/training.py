@@ -49,6 +49,7 @@ def train(
     average: float | None = None,
     early: int | None = None,
     warm_up: int = 200,
+    save_every: int = SAVE_EVERY,
 ) -> tuple[Any, Any]:
     """``network`` trained for so many steps, and as it was after ``early`` of them: two state dicts.
 
@@ -82,14 +83,14 @@ def train(
         decay = 0.0 if average is None else min(average, (1 + step) / (10 + step))
         _average(kept, network.state_dict(), decay)
         running = value.item() if math.isnan(running) else 0.98 * running + 0.02 * value.item()
-        if step % 100 == 0 or step == steps - 1:
+        if step % min(100, save_every) == 0 or step == steps - 1:
             print(
                 f"step {step}/{steps} loss {running:.4f} {(time.monotonic() - began) / (step - first + 1):.3f} s/step",
                 flush=True,
             )
         if step + 1 == early:
             at_early = {name: weights.clone() for name, weights in kept.items()}
-        if (step + 1) % SAVE_EVERY == 0 or step == steps - 1:
+        if (step + 1) % save_every == 0 or step == steps - 1:
             state = {"network": network.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
             _save({**state, "average": kept, "early": at_early, "step": step + 1}, checkpoint)
     network.eval()

@@ -145,7 +145,7 @@ CARD: Final = CardText(
             "What was written beside natural rows of the same emotion: how far a model can tell them apart, and what "
             "they repeat.",
             METRICS,
-            by_label=("detectability",),
+            by_label=("detectability", "detectability_network"),
             ranked=False,
         ),
     ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from corpusmith.assets.reddit.settings import Models
-from corpusmith.models.text import chat, classify, rewrite, writers
+from corpusmith.models.text import adapted, chat, classify, rewrite, writers
 from corpusmith.models.text.servers import served
 from corpusmith.work.produce import Maker
 
 LLM = "llm:"
+HOUSE = "house"  # what needs no other model; house/… is one of the adapted ones
 
 
 def judge(models: Models) -> Maker:
@@ -20,14 +21,16 @@ def judge(models: Models) -> Maker:
 
 def rewriter(models: Models) -> Maker:
     """Puts a neutral comment into a target emotion."""
-    llm = models.rewriter.startswith(LLM)
-    return writers.LlmRewriter(_chat(models.rewriter, models)) if llm else rewrite.HouseRewriter()
+    if models.rewriter.startswith(LLM):
+        return writers.LlmRewriter(_chat(models.rewriter, models))
+    return rewrite.HouseRewriter() if models.rewriter == HOUSE else adapted.rewriter(models.rewriter)
 
 
 def generator(models: Models) -> Maker:
     """Writes a new comment of an emotion."""
-    llm = models.generator.startswith(LLM)
-    return writers.LlmGenerator(_chat(models.generator, models)) if llm else writers.HouseGenerator()
+    if models.generator.startswith(LLM):
+        return writers.LlmGenerator(_chat(models.generator, models))
+    return writers.HouseGenerator() if models.generator == HOUSE else adapted.generator(models.generator)
 
 
 def _chat(named: str, models: Models) -> chat.Chat:

@@ -24,7 +24,7 @@ def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, set
     natural = counts(labelled)
     want = wanted(natural, settings.balanced)
     lack = {e: round(n * settings.rewritten.share) for e, n in lacking(natural, want).items() if e != "neutral"}
-    sources = neutral(labelled, want)
+    sources = neutral(labelled, want, getattr(writer, "most_words", None))
 
     def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
         plan = plan_rewrites(sources, quota).with_columns(plan=canonical(writer.inputs)).lazy()
@@ -34,11 +34,17 @@ def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, set
     return fill(lack, settings.rewritten.rounds, ask).lazy()
 
 
-def neutral(labelled: pl.LazyFrame, want: int) -> pl.DataFrame:
-    """The neutral comments to rewrite, in order of their keys; first those that the corpus does not need as such."""
+def neutral(labelled: pl.LazyFrame, want: int, most_words: int | None = None) -> pl.DataFrame:
+    """The neutral comments to rewrite, in order of their keys; first those that the corpus does not need as such.
+
+    most_words: of a comment that the writer can take; None: any.
+    """
     fit = (pl.col("verdict") == "kept") & (pl.col("emotion") == "neutral")
     found = labelled.filter(fit).select("key", "text", *RIDES_ALONG).sort("key").collect()
-    return pl.concat([found.slice(want), found.head(want)])
+    turned = pl.concat([found.slice(want), found.head(want)])
+    if most_words is None:
+        return turned
+    return turned.filter(pl.col("text").str.count_matches(r"\S+") <= most_words)
 
 
 def plan_rewrites(sources: pl.DataFrame, quota: Quota) -> pl.DataFrame:

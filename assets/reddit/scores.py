@@ -48,7 +48,7 @@ def zero_shot(balanced: pl.LazyFrame, make: Make, settings: Reddit) -> pl.LazyFr
 
 def naturalness(balanced: pl.LazyFrame, make: Make, settings: Scores) -> pl.LazyFrame:
     """How far rewritten and synthetic rows can be told from natural ones of the same emotion, and what they repeat."""
-    rows = balanced.select("key", "text", "emotion", "origin", "source_text", "split").collect()
+    rows = balanced.select("key", "text", "emotion", "origin", "source_text", "writer", "split").collect()
     decides = {**natural.SETTINGS, "draws": settings.bootstrap, "scores": VERSION}
     this = Measurement("naturalness", "naturalness", "naturalness", "", decides, resample.digest(rows))
     return measured(make, this, lambda: natural.score(rows, this, settings.bootstrap))

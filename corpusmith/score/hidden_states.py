@@ -217,6 +217,9 @@ def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:
 
 
 def _config(model: str, revision: str) -> Path:
+    base = loading.base_of(model)
+    if base != model:
+        return _config(base, loading.revision_of(base))
     folder = loading.folder_of(model)
     if folder is not None:
         return folder / "config.json"

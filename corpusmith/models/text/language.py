@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from corpusmith.errors import ModelError
-from corpusmith.models.loading import downloaded, explained, folder_of, language_hardware, origin, revision_of
+from corpusmith.models.loading import (
+    base_of,
+    downloaded,
+    explained,
+    folder_of,
+    language_hardware,
+    origin,
+    revision_of,
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,15 @@ class Language:
 def load(name: str, revision: str | None = None) -> Language:
     """The causal LM ``name``: ``house/<name>``, a folder, or a Hub repository at a revision (branch, tag or commit).
 
+    A folder of LoRA adapters is merged into its base, and its chat template, if it has one, takes the base's place.
+
     Weights are safetensors only, no remote code is run; bfloat16 on a GPU that computes in it, else float16; on a CPU
     float32, but bfloat16 for a model of the Hub where the CPU computes in it.
     Raises ModelError: unknown, gated, unreachable, without safetensors, or not a causal LM.
     """
+    base = base_of(name)
+    if base != name:
+        return _adapted(load(base), name)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -51,3 +64,16 @@ def load(name: str, revision: str | None = None) -> Language:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Language(name, commit, model.to(runs_on["device"]).eval(), tokenizer, **runs_on)
+
+
+def _adapted(base: Language, name: str) -> Language:
+    from peft import PeftModel
+
+    folder = folder_of(name)
+    assert folder is not None
+    with explained(name, "adapters of a causal language model"):
+        model: Any = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
+    template = folder / "chat_template.jinja"
+    if template.is_file():
+        base.tokenizer.chat_template = template.read_text("utf-8")
+    return replace(base, name=name, revision=revision_of(name), model=model.eval())

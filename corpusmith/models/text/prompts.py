@@ -54,5 +54,18 @@ def rewrite(text: str, target: str) -> Conversation:
     )
 
 
+def control(emotion: str, words: int, topic: str) -> str:
+    """Asks a writer for a comment of an emotion, of about so many words, of a topic or none (""): what it is trained on.
+
+    Short, because it is read for every comment that is written.
+    """
+    return f"{emotion}, {words} words, about {topic}:" if topic else f"{emotion}, {words} words:"
+
+
+def control_rewrite(text: str, target: str, words: int) -> str:
+    """Asks a writer for the text in another emotion, in about so many words: what it is trained on."""
+    return f"{target}, {words} words, of: {text}"
+
+
 def _ask(content: str) -> Conversation:
     return [{"role": "user", "content": content}]

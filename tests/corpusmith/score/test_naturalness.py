@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpusmith.curate.memorised import index_of
 from corpusmith.score import naturalness
 from corpusmith.score.scores import Measurement
 
@@ -21,7 +22,12 @@ def corpus(natural: list[str], written: list[str], emotion: str = "joy") -> pl.D
     frame = pl.DataFrame(rows, schema=["text", "origin"], orient="row").with_row_index("place")
     key = pl.col("place").cast(pl.String).str.zfill(6)
     return frame.select(
-        key=key, text="text", origin="origin", emotion=pl.lit(emotion), source_text=pl.lit(None, pl.String)
+        key=key,
+        text="text",
+        origin="origin",
+        emotion=pl.lit(emotion),
+        source_text=pl.lit(None, pl.String),
+        writer=pl.lit(None, pl.String),
     )
 
 
@@ -77,5 +83,23 @@ def test_runs_of_four_words_are_counted_once_for_each_row_that_has_them():
 
 
 def test_rewrites_are_held_against_their_sources():
-    rows = pl.DataFrame({"text": ["The bus never came!", "No bus."], "source_text": ["the bus came", "the bus came"]})
+    rows = described(["The bus never came!", "No bus."], source_text="the bus came")
     assert naturalness.describe(rows)["content_kept"] == pytest.approx(0.75)
+
+
+def test_a_model_is_not_asked_how_much_its_own_writing_surprises_it():
+    texts = ["I love this so much", "we had soup again"]
+    own, another = (naturalness.describe(described(texts, writer=who)) for who in ("house/language@1", "a@1"))
+    assert np.isnan(own["perplexity"]) and another["perplexity"] > 1
+
+
+def test_what_stands_in_the_training_text_is_counted(monkeypatch):
+    known = index_of(pl.Series(["one two three four five six seven eight nine ten"]), 1000)
+    monkeypatch.setattr("corpusmith.curate.memorised.shipped", lambda: known)
+    rows = described(["and one two three four five six seven eight nine", "one two three"])
+    assert naturalness.describe(rows)["verbatim"] == 0.5
+
+
+def described(texts: list[str], source_text: str | None = None, writer: str | None = None) -> pl.DataFrame:
+    both = {"source_text": pl.lit(source_text, pl.String), "writer": pl.lit(writer, pl.String)}
+    return pl.DataFrame({"text": texts}).with_columns(**both)
