@@ -132,7 +132,7 @@ def downloaded(name: str, commit: str, revision: str | None) -> Path:
 
 
 def origin(name: str, commit: str) -> dict[str, str]:
-    """``weights``: where those of a cached model, or of an adapter's base, came from, if not from the Hub; else empty."""
+    """``weights``: where those of a cached model, or of an adapter's base, are from if not the Hub; else empty."""
     base = base_of(name)
     snapshot = cached(base, commit if base == name else None) if folder_of(base) is None else None
     if snapshot is None or not (snapshot / ORIGIN).is_file():

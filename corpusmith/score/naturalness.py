@@ -68,8 +68,8 @@ METRICS: Final = {
 def score(rows: pl.DataFrame, measured: scores.Measurement, draws: int) -> pl.DataFrame:
     """Scores (SCORES) of each origin among ``rows`` (key, text, emotion, origin, source_text, writer).
 
-    Metrics are those of METRICS; detectability by both models, with a 95 % bootstrap interval over rows within each label, for each
-    label as well, and null where there are fewer than FEWEST rows of either kind.
+    Metrics are those of METRICS; detectability by both models, with a 95 % bootstrap interval over rows within each
+    label, for each label as well, and null where there are fewer than FEWEST rows of either kind.
     """
     rows = rows.sort("key").filter(pl.int_range(pl.len()).over("origin", "emotion") < MOST)
     parts: list[dict[str, Any]] = []
@@ -161,7 +161,7 @@ def _by_words(sides: Sides) -> Sureness:
 
 
 def _by_reader(sides: Sides, this: scores.Measurement) -> Sureness:
-    """The same by a fine-tuned network, one for all labels, which reads READ texts of each and learns from every half."""
+    """The same by a fine-tuned network, one for all labels: it reads READ texts of each, and learns from every half."""
     some = {label: (theirs[:READ], ours[:READ]) for label, (theirs, ours) in sides.items()}
     parts = [(label, side, texts) for label, pair in some.items() for side, texts in enumerate(pair)]
     if not parts:

@@ -55,7 +55,7 @@ def rewrite(text: str, target: str) -> Conversation:
 
 
 def control(emotion: str, words: int, topic: str) -> str:
-    """Asks a writer for a comment of an emotion, of about so many words, of a topic or none (""): what it is trained on.
+    """Asks for a comment of an emotion, of about so many words, of a topic or none (""): what a writer is trained on.
 
     Short, because it is read for every comment that is written.
     """
@@ -63,7 +63,7 @@ def control(emotion: str, words: int, topic: str) -> str:
 
 
 def control_rewrite(text: str, target: str, words: int) -> str:
-    """Asks a writer for the text in another emotion, in about so many words: what it is trained on."""
+    """Asks for the text in another emotion, in about so many words: what a writer is trained on."""
     return f"{target}, {words} words, of: {text}"
 
 

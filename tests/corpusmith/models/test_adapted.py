@@ -1,4 +1,4 @@
-"""Adapters laid over a language model: known by both, merged on loading, asked in few words, the first fit answer kept."""
+"""Adapters over a language model: known by both, merged on loading, asked in few words, the first fit answer kept."""
 
 from __future__ import annotations
 

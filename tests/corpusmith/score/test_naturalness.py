@@ -90,7 +90,8 @@ def test_rewrites_are_held_against_their_sources():
 def test_a_model_is_not_asked_how_much_its_own_writing_surprises_it():
     texts = ["I love this so much", "we had soup again"]
     own, another = (naturalness.describe(described(texts, writer=who)) for who in ("house/language@1", "a@1"))
-    assert np.isnan(own["perplexity"]) and another["perplexity"] > 1
+    assert np.isnan(own["perplexity"])
+    assert another["perplexity"] > 1
 
 
 def test_what_stands_in_the_training_text_is_counted(monkeypatch):
