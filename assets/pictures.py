@@ -10,6 +10,7 @@ import polars as pl
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.examples import SIDE, thumbnail
+from corpusmith.release.report import boards
 
 SHADES = {"natural": "#4f7cac", "rewritten": "#e0a458", "synthetic": "#7aa874"}
 PLAIN, REJECTED, INK, FAINT = "#4f7cac", "#c0605a", "#555555", "#dddddd"
@@ -66,34 +67,56 @@ def probe_curve(table: pl.LazyFrame) -> str:
     """Lines: accuracy of the probe by relative depth, one for each model and form, with the baselines dashed."""
     accuracy = table.collect().filter((pl.col("metric") == "accuracy") & pl.col("label").is_null()).drop_nulls("value")
     layers = accuracy.drop_nulls("depth").sort("subject", "form", "depth")
-    shades = [*SHADES.values(), "#8b6bb1", "#c0605a", "#5aa9a3", "#999999"]
-    lines = [
-        (f"{subject} ({form})", [(d * BAR, 160 * (1 - v)) for d, v in part.select("depth", "value").rows()])
+    lines = {
+        f"{subject} ({form})": part.select("depth", "value").rows()
         for (subject, form), part in layers.group_by("subject", "form", maintain_order=True)
-    ]
+    }
+    flat = accuracy.filter(pl.col("depth").is_null()).select("subject", "value").rows()
+    return _curves(lines, flat, "accuracy of the probe by depth of the layer")
+
+
+def persistence_curve(table: pl.LazyFrame) -> str:
+    """Lines: accuracy of the probe by tokens into the reply, in powers of two, one for each model; dashed: chance."""
+    accuracy = table.collect().filter((pl.col("metric") == "accuracy") & pl.col("label").is_null()).drop_nulls("value")
+    if accuracy.is_empty():
+        return ""
+    at = boards.offset().log1p()
+    placed = accuracy.select("subject", "value", at=at / at.max()).sort("subject", "at")
+    lines = {
+        str(subject): part.select("at", "value").rows()
+        for (subject,), part in placed.group_by("subject", maintain_order=True)
+    }
+    longest = accuracy.select(boards.offset().max()).item()
+    title = f"accuracy of the probe from 0 to {longest} tokens into the reply (logarithmic)"
+    return _curves(lines, [("chance", 1 / len(EMOTIONS))], title)
+
+
+def _curves(lines: dict[str, list[tuple[float, float]]], flat: Sequence[tuple[str, float]], title: str) -> str:
+    """Lines of (x, y), from 0 to 1, and flat ones, dashed."""
+    shades = [*SHADES.values(), "#8b6bb1", "#c0605a", "#5aa9a3", "#999999"]
     parts = [_text(LEFT - 8, 20 + 160 * (1 - t) + 4, f"{t:.1f}", "end") for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
     parts += [_path(f"M{LEFT} {20 + 160 * (1 - t)}h{BAR}", FAINT) for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
-    flat = accuracy.filter(pl.col("depth").is_null()).select("subject", "value").rows()
-    for subject, value in flat:
+    for name, value in flat:
         y = 20 + 160 * (1 - value)
-        parts += [_path(f"M{LEFT} {y:.1f}h{BAR}", INK, "4 3"), _text(LEFT + BAR + 6, y + 4, f"{subject} {value:.2f}")]
-    for number, (label, points) in enumerate(lines):
+        parts += [_path(f"M{LEFT} {y:.1f}h{BAR}", INK, "4 3"), _text(LEFT + BAR + 6, y + 4, f"{name} {value:.2f}")]
+    for number, (label, points) in enumerate(lines.items()):
         shade = shades[number % len(shades)]
-        parts.append(_path("M" + "L".join(f"{LEFT + x:.1f} {20 + y:.1f}" for x, y in points), shade, width=2))
+        path = "L".join(f"{LEFT + x * BAR:.1f} {20 + 160 * (1 - y):.1f}" for x, y in points)
+        parts.append(_path(f"M{path}", shade, width=2))
         parts += [_square(LEFT, 216 + number * 18, shade), _text(LEFT + 16, 226 + number * 18, label)]
-    parts.append(_text(LEFT + BAR / 2, 202, "accuracy of the probe by depth of the layer", "middle"))
+    parts.append(_text(LEFT + BAR / 2, 202, title, "middle"))
     return _svg(LEFT + BAR + 200, 226 + len(lines) * 18, parts)
 
 
 def confusion_matrix(table: pl.LazyFrame) -> str:
-    """A matrix for each subject: rows are what a sample shows, columns what was answered, "?" unreadable."""
+    """A matrix for each subject and form: rows are what a sample shows, columns what was answered, "?" unreadable."""
     counts = table.filter(pl.col("metric") == "count").collect()
     parts: list[str] = []
     top = width = 0.0
-    for (subject,), part in counts.group_by("subject", maintain_order=True):
+    for (subject, form), part in counts.group_by("subject", "form", maintain_order=True):
         cells = {(a, p): v for a, p, v in part.select("label", "predicted", "value").rows()}
         labels, columns = (part[name].unique(maintain_order=True).to_list() for name in ("label", "predicted"))
-        parts.append(_text(LEFT, top + 16, str(subject)))
+        parts.append(_text(LEFT, top + 16, str(subject) if form is None else f"{subject} ({form})"))
         parts += [_text(LEFT + i * 56 + 28, top + 36, p or "?", "middle") for i, p in enumerate(columns)]
         for row, actual in enumerate(labels):
             total = sum(cells.get((actual, p), 0) for p in columns) or 1

@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from corpusmith.assets.reddit.published import BY, PUBLISHED
 from corpusmith.curate.balance import ORIGINS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
@@ -77,18 +78,33 @@ STAGES: Final = (
 )
 
 SCORES: Final = scores.SENTENCES | {
-    "task": "probe, zero-shot, baseline or naturalness.",
-    "form": "How the model was shown a text; null where it is no language model.",
+    "task": "probe, zero-shot, steering, persistence, baseline or naturalness.",
+    "form": (
+        "How the model was shown a text; of steering the system prompt, of persistence how many tokens into the reply; "
+        "null where it is no language model."
+    ),
     "layer": "The layer that was probed; 0 is the embeddings.",
     "depth": "The layer as a share of all layers.",
     "metric": (
-        "accuracy, macro_f1, coverage, precision, recall, f1, or count (a cell of the confusion matrix); "
+        "accuracy, macro_f1, coverage, precision, recall, f1, count (a cell of the confusion matrix), or reply_tokens "
+        "(the mean length of the replies); "
         f"of naturalness {', '.join(METRICS)}."
     ),
     "label": "The emotion that a per-class metric is of.",
     "degree": "The asked intensity that a score is of; null here.",
     "other": "Of a comparison: what the subject is held against; null here.",
 }
+
+STEERING: Final = {
+    "accuracy": "How often the judge sees the comment's emotion in the reply to it, of the replies that it can judge",
+    "recall": "Of the comments of an emotion, the share whose reply shows it",
+    "precision": "Of the replies that show an emotion, the share that answers a comment of it",
+}
+PERSISTENCE: Final = {
+    "accuracy": "How often the probe names the comment's emotion; 1 in 7 by chance",
+    "recall": "The same of the comments of one emotion",
+}
+"""Every metric that the report draws, with what it says."""
 
 CARD: Final = CardText(
     title="Emotion-balanced Reddit text",
@@ -148,7 +164,29 @@ CARD: Final = CardText(
             by_label=("detectability", "detectability_network"),
             ranked=False,
         ),
+        Board(
+            "steering",
+            "Steering",
+            "Test comments answered under three system prompts (arXiv 2510.04064): none, *You are very emotional.* and "
+            "*You always remain calm and composed.* Each reply is judged by a model that did not write it. Where no prompt "
+            "is given, a chat template may put in its own (SmolLM2's, Qwen2.5's): that is the model as it comes.",
+            STEERING,
+            by_label=("recall", "precision"),
+            ranked=False,
+        ),
+        Board(
+            "persistence",
+            "Persistence",
+            "A probe on the state so many tokens into the reply to a comment, without a system prompt, and a learned "
+            "embedding of that offset (arXiv 2510.04064), at the layer that told most of the comment itself on the "
+            "validation rows. A reply that ended before an offset is not counted there, so the rows change along it.",
+            PERSISTENCE,
+            by_offset="recall",
+            ranked=False,
+        ),
     ),
+    published=PUBLISHED,
+    published_by=BY,
 )
 
 PEOPLE_LOOKED_FOR: Final = (

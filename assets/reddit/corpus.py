@@ -11,7 +11,7 @@ import polars as pl
 
 from corpusmith.assets.corpus import Content, Corpus
 from corpusmith.assets.reddit import comments as cleaning
-from corpusmith.assets.reddit import makers, rejected, sources
+from corpusmith.assets.reddit import makers, rejected, replies, sources
 from corpusmith.assets.reddit.card import CARD, DEMO, PEOPLE_LOOKED_FOR
 from corpusmith.assets.reddit.preview import preview
 from corpusmith.assets.reddit.remake import remaker
@@ -70,7 +70,7 @@ CORPUS = Corpus(
     graph="corpusmith.assets.reddit.graph",
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
-    scores=("naturalness", "probes", "zero_shot"),
+    scores=("naturalness", "probes", "zero_shot", "steering", "persistence"),
     reads={
         "labelled": ("labelled",),
         "rewritten": ("rewritten",),
@@ -80,9 +80,11 @@ CORPUS = Corpus(
         "models.judge": ("labelled",),
         "models.rewriter": ("rewritten",),
         "models.generator": ("synthesized",),
-        "models.probed": ("probes", "zero_shot"),
+        "models.probed": ("probes", "zero_shot", "steering"),
         "scores": ("probes", "zero_shot"),
-        "scores.bootstrap": ("naturalness", "probes", "zero_shot"),
+        "scores.steering": ("steering", "persistence"),
+        "scores.persistence": ("persistence",),
+        "scores.bootstrap": ("naturalness", "probes", "zero_shot", "steering"),
     },
     suite=SUITE,
     card=card,
@@ -90,6 +92,7 @@ CORPUS = Corpus(
     preview=preview,
     makers=provenance,
     sources=described,
+    ready=replies.ready,
     inputs=sources.inputs,
     partitions=sources.partitions,
     arrivals=sources.arrivals,

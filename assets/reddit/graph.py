@@ -5,11 +5,11 @@ import polars as pl
 
 from corpusmith.assets import refused
 from corpusmith.assets.asset import corpus_asset
-from corpusmith.assets.pictures import class_balance, confusion_matrix, probe_curve
+from corpusmith.assets.pictures import class_balance, confusion_matrix, persistence_curve, probe_curve
 from corpusmith.assets.reddit import balanced as balancing
 from corpusmith.assets.reddit import comments as cleaning
 from corpusmith.assets.reddit import labelled as labelling
-from corpusmith.assets.reddit import makers, scores
+from corpusmith.assets.reddit import makers, replies, scores
 from corpusmith.assets.reddit import rewritten as rewriting
 from corpusmith.assets.reddit import synthesized as synthesis
 from corpusmith.assets.reddit.sources import sources, token
@@ -89,3 +89,15 @@ def probes(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.L
 def zero_shot(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
     """How often a language model that is simply asked names the emotion, and how often its answer can be read."""
     return scores.zero_shot(balanced, workshop.make, workshop.settings.reddit)
+
+
+@corpus_asset(group="reddit", kinds={"pytorch"}, pictures=[confusion_matrix])
+def steering(balanced: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """How often a language model's reply shows the emotion of the comment, under three system prompts."""
+    return replies.steering(balanced, workshop.make, workshop.settings.reddit)
+
+
+@corpus_asset(group="reddit", kinds={"pytorch"}, pictures=[persistence_curve])
+def persistence(balanced: pl.LazyFrame, probes: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
+    """How well the states of a language model's reply still tell the emotion of the comment, token after token."""
+    return replies.persistence(balanced, probes, workshop.make, workshop.settings.reddit)

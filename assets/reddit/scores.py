@@ -54,11 +54,17 @@ def naturalness(balanced: pl.LazyFrame, make: Make, settings: Scores) -> pl.Lazy
     return measured(make, this, lambda: natural.score(rows, this, settings.bootstrap))
 
 
+def instruct(subject: str) -> str:
+    """The instruction-tuned checkpoint of a probed model: itself, where it is none of the paper's."""
+    return PAPER.get(subject, ("", subject))[1]
+
+
 def forms(subject: str) -> list[HiddenStates]:
     """The makers of a model's hidden states: pre-trained where that checkpoint is known, raw, and in its template."""
-    base, instruct = PAPER.get(subject, (None, subject))
-    shown: list[tuple[str, Form]] = [(instruct, "raw"), (instruct, "template")]
-    return [HiddenStates(model, form) for model, form in ([(base, "pre-trained")] if base else []) + shown]
+    shown: list[tuple[str, Form]] = [(instruct(subject), "raw"), (instruct(subject), "template")]
+    if subject in PAPER:
+        shown.insert(0, (PAPER[subject][0], "pre-trained"))
+    return [HiddenStates(model, form) for model, form in shown]
 
 
 def probe_scores(rows: pl.DataFrame, make: Make, subject: str, maker: HiddenStates, settings: Scores) -> pl.LazyFrame:
@@ -87,7 +93,7 @@ def zero_shot_scores(rows: pl.DataFrame, make: Make, subject: str, settings: Sco
     asked = resample.under_sample(
         rows.filter(pl.col("split") == "test"), max(1, settings.zero_shot_rows // len(EMOTIONS))
     )
-    chat = LocalChat(PAPER.get(subject, (None, subject))[1], temperature=0.0)
+    chat = LocalChat(instruct(subject), temperature=0.0)
     maker = asking.ZeroShot(chat)
     answers = make(asked.lazy().rename({"key": "sample"}), maker)
     this = Measurement(

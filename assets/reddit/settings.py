@@ -69,12 +69,27 @@ class Balanced(Splits):
     tolerance: Share
 
 
+class Steering(Table):
+    """How many test comments are answered under each system prompt (0: none), and in how many tokens at the most."""
+
+    rows: Annotated[int, Field(ge=0)]
+    reply_tokens: Count
+
+
+class Persistence(Table):
+    """How many training comments are answered as well, for the probe on replies (0: it is not measured)."""
+
+    rows: Annotated[int, Field(ge=0)]
+
+
 class Scores(Table):
     """How the baselines are measured."""
 
     epochs: Count
     learning_rate: Annotated[float, Field(gt=0)]
     zero_shot_rows: Count
+    steering: Steering
+    persistence: Persistence
     bootstrap: Count
 
 

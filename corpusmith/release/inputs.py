@@ -30,8 +30,10 @@ class Board:
     """How the scores of a task are shown: as a leaderboard, the best subject first, with ``rank`` and ``score``.
 
     metrics: a sentence for each, in the order of the columns. by_label: those that are shown for each label as well.
-    by_degree: the one that is drawn against the asked degree, which is in thirds. ranked: false where subjects are only
-    set side by side, a line for each, and the first metric of each ``form`` in a table of forms and subjects.
+    by_degree: the one that is drawn against the asked degree, which is in thirds. by_offset: the one of a label that is
+    drawn over offsets into a reply (forms "offset 16"), beside the first metric of all labels. ranked: false where
+    subjects are only set side by side, a line for each, and the first metric of each ``form`` in a table of forms and
+    subjects.
     curves: the subjects that are drawn as lines over forms that are steps of one kind ("blur 3", "25% of them").
     published: the same of others, by form and subject, shown beneath and marked as theirs; published_by: who, where.
     """
@@ -42,10 +44,27 @@ class Board:
     metrics: Mapping[str, str]
     by_label: tuple[str, ...] = ()
     by_degree: str | None = None
+    by_offset: str | None = None
     ranked: bool = True
     curves: tuple[str, ...] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     published_by: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that others published, and what of our scores it stands beside: the columns are those of SCORES.
+
+    where: the table or figure of theirs that has it.
+    """
+
+    task: str
+    subject: str
+    metric: str
+    value: float
+    where: str
+    form: str | None = None
+    depth: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +77,9 @@ class CardText:
     asked, seen: the columns of what a maker was asked for, and of what the judges saw (none: the label).
     group: the column of what several origins were given alike: a line of the contact sheet. beside: the column of the
     image that they were given, which stands before theirs. measures: number columns
-    whose spread is drawn. boards: the tasks of the scores that are leaderboards. strips: the columns of
-    an image and of what followed it, a list of structs with image and mask: shown side by side. label_columns: other
+    whose spread is drawn. boards: the tasks of the scores that are leaderboards. published: figures of others that are
+    laid beside ours, where what was scored has the same name; published_by: whose, in sentences. strips: the columns
+    of an image and of what followed it, a list of structs with image and mask: shown side by side. label_columns: other
     columns that hold one of a few words, with these in order. order: columns, or expressions of them, by which rows
     belong together: those of one value change together from version to version, so they lie side by side in the shards.
     """
@@ -88,6 +108,8 @@ class CardText:
     beside: str | None = None
     measures: tuple[str, ...] = ()
     boards: tuple[Board, ...] = ()
+    published: tuple[Published, ...] = ()
+    published_by: str = ""
     strips: tuple[str, str] | None = None
     label_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     order: tuple[str | pl.Expr, ...] = ()

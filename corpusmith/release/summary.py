@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
 
 from corpusmith.release import examples
-from corpusmith.release.inputs import CardText
+from corpusmith.release.inputs import CardText, Published
 from corpusmith.release.order import place
 
 JUDGED = "asked and judged: "  # begins the name of a matrix of what was asked for against what the judge saw
@@ -23,6 +23,7 @@ class Summary:
     flow: stage, origin, rows_in, rejected, rows_out, in the order of the recipe. confusions: name, actual, predicted,
     rows. depth: the probes' accuracy; subject, form, layer, depth, value, low, high. overall: the scores of no single
     class, of a probe those of its best layer, without leaderboards. boards: all scores of the leaderboards.
+    beside: scores beside which others published one: theirs in published and where.
     spreads: measure, low and high (of a bin), kept, rejected (rows in it). texts, sheet, refused,
     strips: see corpusmith.release.examples.
     """
@@ -36,6 +37,7 @@ class Summary:
     depth: pl.DataFrame
     overall: pl.DataFrame
     boards: pl.DataFrame
+    beside: pl.DataFrame
     spreads: pl.DataFrame
     texts: pl.DataFrame
     sheet: pl.DataFrame
@@ -66,6 +68,7 @@ def summarize(
         depth=_depth(scores.filter(~ranked)),
         overall=_overall(chosen.filter(~ranked)),
         boards=chosen.filter(ranked & (pl.col("metric") != "count")),
+        beside=_beside(scores, text.published),
         spreads=_spreads(rows, rejected, text.measures),
         texts=examples.texts(rows, text),
         sheet=examples.sheet(rows, rejected, text),
@@ -168,6 +171,22 @@ def _chosen(scores: pl.DataFrame) -> pl.DataFrame:
 def _overall(chosen: pl.DataFrame) -> pl.DataFrame:
     """Scores of no single class."""
     return chosen.filter(pl.col("label").is_null() & (pl.col("metric") != "count"))
+
+
+def _beside(scores: pl.DataFrame, published: tuple[Published, ...]) -> pl.DataFrame:
+    """What others published, in their order, with our score of the same name in the same form; without one it is left
+    out."""
+    theirs = pl.DataFrame([asdict(each) for each in published], schema=_PUBLISHED).rename({"value": "published"})
+    whole = scores.filter(pl.all_horizontal(pl.col("label", "degree", "other").is_null())).drop_nulls("value")
+    same = ["task", "subject", "form", "depth", "metric"]
+    ours = whole.select(*same, "value", "low", "high", "n")
+    return theirs.join(ours, on=same, how="inner", nulls_equal=True, maintain_order="left")
+
+
+_PUBLISHED = {
+    **dict.fromkeys(("task", "subject", "metric"), pl.String),
+    **{"value": pl.Float64, "where": pl.String, "form": pl.String, "depth": pl.Float64},
+}
 
 
 def _accuracy(scores: pl.DataFrame) -> pl.DataFrame:

@@ -175,30 +175,47 @@ def last_states(loaded: Language, tokens: Sequence[Sequence[int]], token_budget:
     """
     import torch
 
+    states: Halves | None = None
+    for rows, lengths, layers in passes(loaded, tokens, token_budget):
+        places = torch.arange(len(rows), device=loaded.device), torch.from_numpy(lengths - 1).to(loaded.device)
+        last = halves(torch.stack([layer[places] for layer in layers], dim=1))
+        if states is None:
+            states = np.empty((len(tokens), *last.shape[1:]), dtype=np.float16)
+        states[rows] = last
+    return states if states is not None else np.empty((0, 0, 0), dtype=np.float16)
+
+
+def passes(
+    loaded: Language, tokens: Sequence[Sequence[int]], token_budget: int
+) -> Iterator[tuple[Ints, Ints, tuple[Any, ...]]]:
+    """For each pass its row numbers and their lengths, (b,), and the states of every layer, tensors (b, tokens, width).
+
+    Rows are padded behind their end. Raises ValueError on a text without tokens.
+    """
+    import torch
+
     lengths = np.array([len(row) for row in tokens], dtype=np.int64)
     if not lengths.all():
         raise ValueError(f"text {int(np.argmin(lengths))} of the batch has no token")
-    transformer, device = loaded.model.base_model, loaded.device
     pad = loaded.tokenizer.pad_token_id
-    states: Halves | None = None
-    with torch.inference_mode():
-        for rows in by_length(lengths, token_budget):
-            here = lengths[rows]
-            real = np.arange(here.max()) < here[:, None]
-            ids = np.full(real.shape, pad, dtype=np.int64)
-            ids[real] = np.concatenate([tokens[row] for row in rows])
-            passed = transformer(
-                input_ids=torch.from_numpy(ids).to(device),
-                attention_mask=torch.from_numpy(real.astype(np.int64)).to(device),
+    for rows in by_length(lengths, token_budget):
+        here = lengths[rows]
+        real = np.arange(here.max()) < here[:, None]
+        ids = np.full(real.shape, pad, dtype=np.int64)
+        ids[real] = np.concatenate([tokens[row] for row in rows])
+        with torch.inference_mode():
+            passed = loaded.model.base_model(
+                input_ids=torch.from_numpy(ids).to(loaded.device),
+                attention_mask=torch.from_numpy(real.astype(np.int64)).to(loaded.device),
                 use_cache=False,
                 output_hidden_states=True,
             )
-            places = torch.arange(len(rows), device=device), torch.from_numpy(here - 1).to(device)
-            last = torch.stack([layer[places] for layer in passed.hidden_states], dim=1)
-            if states is None:
-                states = np.empty((len(lengths), *last.shape[1:]), dtype=np.float16)
-            states[rows] = last.float().clamp(-LARGEST, LARGEST).half().cpu().numpy()
-    return states if states is not None else np.empty((0, 0, 0), dtype=np.float16)
+        yield rows, here, passed.hidden_states
+
+
+def halves(states: Any) -> Halves:
+    """States as float16, of the same shape; what is beyond its range is clipped."""
+    return np.asarray(states.float().clamp(-LARGEST, LARGEST).half().cpu().numpy())
 
 
 def by_length(lengths: Ints, token_budget: int) -> Iterator[Ints]:

@@ -67,5 +67,10 @@ def control_rewrite(text: str, target: str, words: int) -> str:
     return f"{target}, {words} words, of: {text}"
 
 
+def reply(text: str, system: str) -> Conversation:
+    """Says the text to a model, to be answered as it likes, under a system prompt; "": none is given."""
+    return [*([{"role": "system", "content": system}] if system else []), *_ask(text)]
+
+
 def _ask(content: str) -> Conversation:
     return [{"role": "user", "content": content}]

@@ -85,9 +85,30 @@ def columns(board: Board) -> list[str]:
 
 
 def by_label(boards: pl.DataFrame, board: Board, metric: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Rows of SCORES of a metric by subject and label."""
+    """Rows of SCORES of a metric by subject (and form, where it has one: "subject (form)") and label."""
     rows = boards.filter((pl.col("task") == board.task) & (pl.col("metric") == metric) & pl.col("label").is_not_null())
-    return {(row["subject"], row["label"]): row for row in rows.to_dicts()}
+    return {(named(row["subject"], row["form"]), row["label"]): row for row in rows.to_dicts()}
+
+
+def named(subject: str, form: str | None) -> str:
+    """A subject in a form, as a line of a table is called."""
+    return subject if form is None else f"{subject} ({form})"
+
+
+def by_offset(boards: pl.DataFrame, board: Board) -> dict[str, dict[str | None, list[dict[str, Any]]]]:
+    """Rows of SCORES over offsets, by subject and label (None: the first metric, of all), with their ``offset``."""
+    of_all = pl.col("label").is_null() & (pl.col("metric") == next(iter(board.metrics)))
+    of_one = pl.col("label").is_not_null() & (pl.col("metric") == pl.lit(board.by_offset, pl.String))
+    rows = boards.filter((pl.col("task") == board.task) & (of_all | of_one)).with_columns(offset=offset())
+    found: dict[str, dict[str | None, list[dict[str, Any]]]] = {}
+    for row in rows.drop_nulls(["offset", "value"]).sort("offset", maintain_order=True).to_dicts():
+        found.setdefault(row["subject"], {}).setdefault(row["label"], []).append(row)
+    return found
+
+
+def offset() -> pl.Expr:
+    """How many tokens into a reply a score is of, which its form says ("offset 16"); null where it says none."""
+    return pl.col("form").str.extract(r"^offset (\d+)$").cast(pl.Int64)
 
 
 def by_degree(boards: pl.DataFrame, board: Board) -> dict[str, list[dict[str, Any]]]:

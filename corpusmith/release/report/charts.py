@@ -52,8 +52,13 @@ def line_chart(curves: Sequence[Curve], references: Sequence[tuple[str, float]],
     )
 
 
-def small_chart(points: Sequence[Point], x_title: str, y_title: str) -> Markup:
-    """One line with its interval as a band, beside the diagonal on which both are equal; both axes from 0 to 1."""
+def small_chart(
+    points: Sequence[Point], x_title: str, y_title: str, reference: tuple[float, float] = (0.0, 1.0)
+) -> Markup:
+    """One line with its interval as a band, both axes from 0 to 1; dashed from y to y: the reference.
+
+    That is the diagonal, on which both are equal, where nothing else is said.
+    """
 
     def at(x: float, y: float) -> str:
         across, up = SMALL_WIDTH - MARGIN - 4, SMALL_HEIGHT - MARGIN - 6
@@ -68,7 +73,7 @@ def small_chart(points: Sequence[Point], x_title: str, y_title: str) -> Markup:
     back = [at(point.x, point.low) for point in reversed(points)]
     parts = [
         Markup('<path class="grid" fill="none" d="M{}L{}L{}"/>').format(at(0, 1), at(0, 0), at(1, 0)),
-        Markup('<path class="reference" d="M{}L{}"/>').format(at(0, 0), at(1, 1)),
+        Markup('<path class="reference" d="M{}L{}"/>').format(at(0, reference[0]), at(1, reference[1])),
         Markup('<path class="band c0" d="M{}Z"/>').format("L".join(there + back)),
         Markup('<path class="line c0" d="M{}"/>').format("L".join(at(point.x, point.value) for point in points)),
         *dots,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -74,8 +75,7 @@ def comparisons(summary: Summary, release: Release) -> list[dict[str, Any]]:
     for board in (board for board in release.text.boards if not board.ranked):
         found = boards.comparison(summary.boards, board)
         if found.lines or found.forms:
-            names = list(dict.fromkeys([*(name for name, _ in found.lines), *found.subjects]))
-            by_label = [_by_label(summary, release, board, metric, names) for metric in board.by_label]
+            by_label = [_by_label(summary, release, board, metric) for metric in board.by_label]
             shown = found.columns(board)
             published = list(dict.fromkeys(subject for cells in board.published.values() for subject in cells))
             drawn.append(
@@ -86,6 +86,7 @@ def comparisons(summary: Summary, release: Release) -> list[dict[str, Any]]:
                     "by_label": by_label,
                     "published": published,
                     "curves": _steps(found, board),
+                    "lasting": _lasting(summary, release, board),
                     "turned": _longest(found.subjects) > max(HEAD, _longest(form for form, _ in found.forms)),
                 }
             )
@@ -111,9 +112,12 @@ def _cell(made: dict[str, Any] | None) -> dict[str, Any]:
     return {"image": source_of(made["image"]), "reason": made["reason"]}
 
 
-def _by_label(summary: Summary, release: Release, board: Board, metric: str, names: list[str]) -> dict[str, Any]:
-    """A table of a metric: a line for each subject, a column for each label, shaded from 0 to 1."""
+def _by_label(
+    summary: Summary, release: Release, board: Board, metric: str, names: list[str] | None = None
+) -> dict[str, Any]:
+    """A table of a metric: a line for each subject (those of names, else all), a column for each label, 0 to 1."""
     found = boards.by_label(summary.boards, board, metric)
+    names = list(dict.fromkeys(name for name, _ in found)) if names is None else names
     labels = [label for label in release.text.labels if any((name, label) in found for name in names)]
     return {
         "metric": metric,
@@ -159,16 +163,36 @@ def _step(form: str) -> tuple[str, float, str] | None:
 def _curves(summary: Summary, board: Board, names: list[str]) -> list[tuple[str, Any]]:
     found = boards.by_degree(summary.boards, board)
     return [
-        (name, small_chart([_point(row) for row in found[name]], "asked", f"{board.by_degree} seen"))
+        (name, small_chart([_degree(row) for row in found[name]], "asked", f"{board.by_degree} seen"))
         for name in names
         if name in found
     ]
 
 
-def _point(row: dict[str, Any]) -> Point:
+def _lasting(summary: Summary, release: Release, board: Board) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """For each subject its charts over offsets: of all labels, then of each; dashed: chance."""
+    chance, drawn = 1 / len(release.text.labels), []
+    for subject, of in boards.by_offset(summary.boards, board).items():
+        longest = max(row["offset"] for rows in of.values() for row in rows) or 1
+        charts = []
+        for label in (label for label in (None, *release.text.labels) if label in of):
+            points = [_point(row, math.log1p(row["offset"]) / math.log1p(longest), row["form"]) for row in of[label]]
+            title = f"0 to {longest} tokens, logarithmic"
+            metric = next(iter(board.metrics)) if label is None else str(board.by_offset)
+            charts.append(
+                (label or f"every {release.text.label}", small_chart(points, title, metric, (chance, chance)))
+            )
+        drawn.append((subject, charts))
+    return drawn
+
+
+def _point(row: dict[str, Any], x: float, says: str) -> Point:
     low, high = (row["value"] if row[side] is None else row[side] for side in ("low", "high"))
-    says = f"asked degree {row['degree']}: {row['value']:.3f} ({low:.3f} – {high:.3f})"
-    return Point(row["degree"] / DEGREES, row["value"], low, high, says)
+    return Point(x, row["value"], low, high, f"{says}: {row['value']:.3f} ({low:.3f} – {high:.3f}), {row['n']:,} rows")
+
+
+def _degree(row: dict[str, Any]) -> Point:
+    return _point(row, row["degree"] / DEGREES, f"asked degree {row['degree']}")
 
 
 def _pairs(summary: Summary, board: Board, names: list[str]) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ def render(summary: Summary, release: Release) -> str:
         colours=figures.colours(release),
         charts=_charts(summary),
         overall=_overall(summary),
+        beside=summary.beside.to_dicts(),
         machines=machines(release.scores),
         confusions=_confusions(summary, release),
         makers=[(name, redacted(dict(made))) for name, made in sorted(release.makers.items())],
