@@ -168,8 +168,8 @@ CARD: Final = CardText(
             "steering",
             "Steering",
             "Test comments answered under three system prompts (arXiv 2510.04064): none, *You are very emotional.* and "
-            "*You always remain calm and composed.* Each reply is judged by a model that did not write it. Where no prompt "
-            "is given, a chat template may put in its own (SmolLM2's, Qwen2.5's): that is the model as it comes.",
+            "*You always remain calm and composed.* Each reply is judged by a model that did not write it. Without a "
+            "prompt, a chat template may put in its own (SmolLM2's, Qwen2.5's): that is the model as it comes.",
             STEERING,
             by_label=("recall", "precision"),
             ranked=False,

@@ -15,6 +15,8 @@ from corpusmith.assets.resources import Workshop
 from corpusmith.dagster_project import automation, changes
 from corpusmith.models import catalog
 
+SCORED = {"naturalness", "probes", "zero_shot", "steering", "persistence"}
+
 
 class Watched:
     """The sensor of a corpus over settings in a folder of one's own, ticked by hand; its runs end as the test says."""
@@ -180,11 +182,13 @@ def test_a_corpus_that_was_never_built_is_left_to_its_own_job(folder: Path) -> N
 @pytest.mark.parametrize(
     ("corpus", "path", "first"),
     [
-        ("reddit", "scores.epochs", {"probes", "zero_shot", "release"}),
-        ("reddit", "balanced.tolerance", {"balanced", "naturalness", "probes", "zero_shot", "release"}),
-        ("reddit", "models.generator", {"synthesized", "balanced", "naturalness", "probes", "zero_shot", "release"}),
-        ("reddit", "scores.bootstrap", {"naturalness", "probes", "zero_shot", "release"}),
-        ("reddit", "models.probed", {"probes", "zero_shot", "release"}),
+        ("reddit", "scores.epochs", {"probes", "zero_shot", "persistence", "release"}),
+        ("reddit", "balanced.tolerance", {"balanced", *SCORED, "release"}),
+        ("reddit", "models.generator", {"synthesized", "balanced", *SCORED, "release"}),
+        ("reddit", "scores.bootstrap", {*SCORED, "release"}),
+        ("reddit", "models.probed", {"probes", "zero_shot", "steering", "persistence", "release"}),
+        ("reddit", "scores.steering.rows", {"steering", "persistence", "release"}),
+        ("reddit", "scores.persistence.rows", {"persistence", "release"}),
         ("portraits", "perceivers", {"perceiver_scores", "release"}),
         ("edits", "scores.width", {"segmentation_scores", "release"}),
         ("imagenet", "curated.agree", {"curated", "shift_scores", "release"}),

@@ -37,6 +37,8 @@ STAGES = {
     "naturalness",
     "probes",
     "zero_shot",
+    "steering",
+    "persistence",
     "release",
 }
 SCORED = {"curated", "annotations", "generator_scores", "perceiver_scores", "release"}
