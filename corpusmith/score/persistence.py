@@ -28,6 +28,8 @@ Halves = np.ndarray[Any, np.dtype[np.float16]]
 VERSION: Final = 1  # of how offsets are drawn and states of replies taken: raise it when that changes
 DRAWN: Final = 8
 """Random offsets of a training reply: all are read in one pass, so that more of them cost nothing but a little room."""
+REACHED: Final = 0.1
+"""Share of the test replies that must be so long for an offset to be evaluated: what fewer show is mostly chance."""
 WHOLE: Final = 1 << 20  # tokens: a prompt is not cut, since the reply was written to all of it
 
 
@@ -117,7 +119,8 @@ def score(
 
     rows: key, emotion, split (train or test), offsets, states and seconds (of making them), as ReplyStates made them of
     ``drawn`` offsets of training replies and of the ``grid`` of test ones. Only replies that are so long count at an
-    offset: n says how many. Raises BalanceError when there are no rows to train or to test on.
+    offset: n says how many; one that fewer than REACHED of them get to is left out. Raises BalanceError when there are
+    no rows to train or to test on.
     """
     began = time.perf_counter()
     reading = float(rows["seconds"].sum())
@@ -137,13 +140,14 @@ def score(
         measured,
         seconds=reading + time.perf_counter() - began,
         rows_per_second=rows.height / reading if reading else None,
-        settings={**measured.settings, **asdict(settings), "offsets": DRAWN},
+        settings={**measured.settings, **asdict(settings), "offsets": DRAWN, "reached": REACHED},
     )
     found = []
+    replies = rows.filter(split="test").height
     for offset in grid(longest):
         here = test["offset"].to_numpy() == offset
         matrix = metrics.confusion(scores.numbers(test["emotion"].filter(here)), predicted[here], len(EMOTIONS))
-        if matrix.any():
+        if matrix.sum() >= REACHED * replies:
             found += _at(matrix, replace(done, form=f"offset {offset}"), draws)
     return scores.table(found)
 

@@ -3,17 +3,23 @@ import json
 import polars as pl
 import pytest
 
-from corpusmith.assets.reddit import replies, scores
+from corpusmith.assets.reddit import replies
 from corpusmith.assets.reddit.settings import Persistence, Steering
 from corpusmith.assets.registry import load
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import SettingsError
 from corpusmith.score import steering
-from corpusmith.score.scores import SCORES
+from corpusmith.score.scores import SCORES, table
 from corpusmith.work.ledger import Ledger
 from corpusmith.work.produce import produce
 
 SMOKE = load(profile="smoke").reddit
+PROBED = table(
+    [
+        {"task": "probe", "subject": "house/language", "form": form, "metric": "f1", "label": "joy", "layer": layer}
+        for form, layer in (("raw", 5), ("template", 3))
+    ]
+)
 SAID = dict(zip(EMOTIONS, ["great", "cried", "furious", "scared", "wow", "gross", "table"], strict=True))
 
 
@@ -53,17 +59,17 @@ def found(balanced, workplace):
     steered = replies.steering(balanced, make, wanting(7, 14)).collect()
     first = dict(made)
     made.clear()
-    lasting = replies.persistence(balanced, scores.probes(balanced, make, SMOKE), make, wanting(7, 14)).collect()
+    lasting = replies.persistence(balanced, PROBED.lazy(), make, wanting(7, 14)).collect()
     return steered, first, lasting, dict(made)
 
 
 def test_every_comment_is_answered_under_every_system_prompt(found):
-    table, made, *_ = found
+    steered, made, *_ = found
     assert made["replies"] == 7 * 3
-    assert table.schema == SCORES
-    accuracy = table.filter(metric="accuracy")
+    assert steered.schema == SCORES
+    accuracy = steered.filter(metric="accuracy")
     assert accuracy["form"].to_list() == list(steering.SYSTEMS)
-    assert table.filter(metric="recall")["label"].to_list() == [*EMOTIONS] * 3
+    assert steered.filter(metric="recall")["label"].to_list() == [*EMOTIONS] * 3
     settings = [json.loads(said) for said in accuracy["settings"]]
     assert [said["system"] for said in settings] == list(steering.SYSTEMS.values())
     assert {said["judge"].partition(":")[0] for said in settings} == {"emotion-judge"}
@@ -71,13 +77,12 @@ def test_every_comment_is_answered_under_every_system_prompt(found):
 
 
 def test_the_replies_that_were_judged_are_those_that_are_probed(found):
-    *_, table, made = found
+    *_, lasting, made = found
     assert made["replies"] == 14  # those to training comments alone
     assert made["reply-states"] == 14 + 7
-    assert table.schema == SCORES
-    assert table["form"][0] == "offset 0"
-    assert table["layer"].n_unique() == 1
-    assert table["layer"].null_count() == 0
+    assert lasting.schema == SCORES
+    assert lasting["form"][0] == "offset 0"
+    assert lasting["layer"].unique().to_list() == [3]  # where the probe in the template did best
 
 
 def test_a_run_that_was_stopped_goes_on_with_what_is_missing(balanced, workplace, found):

@@ -124,6 +124,18 @@ def test_an_emotion_that_is_gone_from_the_states_is_gone_from_the_curve():
     assert again.drop(scores.TIMES).equals(found.drop(scores.TIMES))
 
 
+def test_an_offset_that_hardly_a_reply_gets_to_is_left_out():
+    rows = replied(np.random.default_rng(0))
+    long = rows.filter(split="test").filter(pl.col("states").list.len() == 4 * 7).head(6)
+    found = persistence.score(
+        pl.concat([rows.filter(pl.col("states").list.len() == 2 * 7), long]), 7, 4, THIS, ProbeSettings(), draws=50
+    )
+    assert set(found["form"]) == {"offset 0", "offset 1", "offset 2", "offset 4"}
+    fewer = pl.concat([rows.filter(pl.col("states").list.len() == 2 * 7), long.head(3)])
+    found = persistence.score(fewer, 7, 4, THIS, ProbeSettings(), draws=50)
+    assert set(found["form"]) == {"offset 0", "offset 1"}
+
+
 def test_without_replies_to_test_on_there_is_no_score():
     rows = replied(np.random.default_rng(0)).filter(split="train")
     with pytest.raises(BalanceError, match="no row in split test"):
