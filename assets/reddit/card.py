@@ -179,8 +179,8 @@ CARD: Final = CardText(
             "Persistence",
             "A probe on the state so many tokens into the reply to a comment, without a system prompt, and a learned "
             "embedding of that offset (arXiv 2510.04064), at the layer that told most of the comment itself on the "
-            "validation rows. A reply that ended before an offset is not counted there, so that the rows change along it; "
-            "the curve ends where fewer than a tenth of them are left.",
+            "validation rows. A reply that ended before an offset is not counted there, so the rows change along it. "
+            "The curve ends where fewer than a tenth of them are left.",
             PERSISTENCE,
             by_offset="recall",
             ranked=False,
