@@ -34,6 +34,8 @@ ADDED_WORDS: Final = (1, 6)  # by a rewrite
 TRIES: Final = 4  # answers that are drawn for a row, at most
 SURE: Final = 0.5  # that the guide must be of the emotion, for an answer to be taken at once
 KEPT: Final = 0.8  # of the source's content words, likewise
+FAULTY: Final = 0.1  # what a text counts that loses more, or stutters
+STUTTER: Final = 4  # words that nobody says twice in one comment
 GUIDE: Final = "house/emotion-guide"
 TEMPERATURE: Final = 0.9
 TOP_P: Final = 0.95
@@ -103,7 +105,13 @@ class AdaptedWriter:
     @property
     def _settings(self) -> dict[str, Any]:
         blank = dict.fromkeys(self.inputs, "<text>") | {"words": "<words>"}
-        chosen = {"tries": TRIES, "sure": SURE, "kept": KEPT, "guide": f"{self.guide}@{self._guide_revision[:12]}"}
+        chosen = {
+            "tries": TRIES,
+            "sure": SURE,
+            "kept": KEPT,
+            "faulty": FAULTY,
+            "guide": f"{self.guide}@{self._guide_revision[:12]}",
+        }
         asked = {"prompt": self.task.ask(blank, np.uint64(0)), "added_words": ADDED_WORDS, "max_tokens": LONGEST_TOKENS}
         return {**asked, **chosen, "version": VERSION, **self.chat.settings}
 
@@ -131,17 +139,22 @@ class AdaptedWriter:
 
     def _tried(self, questions: Sequence[Conversation], drawn: Seeds) -> list[str]:
         answers = self.chat.answer(questions, drawn, LONGEST_TOKENS, None)
-        return [CUT_OFF if isinstance(answer, CutOffError) else plain(str(answer)) for answer in answers]
+        return [CUT_OFF if isinstance(answer, CutOffError) else unquoted(plain(str(answer))) for answer in answers]
 
     def _scores(self, asked: Sequence[Row], texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """How fit each text is, 0 to 1: what the guide sees of the emotion, and next to nothing if a fact is lost."""
+        """How fit each text is, 0 to 1: what the guide sees of the emotion, and next to nothing for what is faulty.
+
+        Faulty is what loses a fact, or says the same four words twice.
+        """
         column = [EMOTIONS.index(row[self.task.emotion]) for row in asked]
         seen = predict(self.guide, list(texts))[np.arange(len(texts)), column].astype(np.float64)
+        seen *= np.where([stutters(text) for text in texts], FAULTY, 1.0)
+        if self.task.source is not None:
+            sources = pl.Series([row[self.task.source] for row in asked], dtype=pl.String)
+            kept = content_kept(sources, pl.Series(texts)).to_numpy()
+            seen *= np.where(kept >= KEPT, 1.0, FAULTY * kept)
         seen[[text == CUT_OFF for text in texts]] = -1.0
-        if self.task.source is None:
-            return seen
-        kept = content_kept(pl.Series([row[self.task.source] for row in asked]), pl.Series(texts)).to_numpy()
-        return np.where(kept >= KEPT, seen, np.minimum(seen, 0.1 * kept * seen))
+        return seen
 
 
 def rewriter(model: str) -> AdaptedWriter:
@@ -152,6 +165,18 @@ def rewriter(model: str) -> AdaptedWriter:
 def generator(model: str) -> AdaptedWriter:
     """Writes a comment of an ``emotion``, of about so many ``words``, about a ``topic`` or none: makes ``text``."""
     return AdaptedWriter(model, WRITE)
+
+
+def stutters(text: str) -> bool:
+    """Whether a text says the same STUTTER words in a row twice."""
+    words = text.lower().split()
+    runs = [tuple(words[start : start + STUTTER]) for start in range(len(words) - STUTTER + 1)]
+    return len(set(runs)) < len(runs)
+
+
+def unquoted(text: str) -> str:
+    """A text without a quotation mark at its ends that has no partner: GoEmotions has many of these."""
+    return text if text.count('"') % 2 == 0 else text.removeprefix('"').removesuffix('"').strip()
 
 
 def topics(texts: pl.Series) -> pl.Series:

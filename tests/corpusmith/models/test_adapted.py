@@ -144,6 +144,24 @@ def test_what_decides_a_text_decides_its_key(folder):
     assert first.fingerprint == adapted.rewriter(str(folder)).fingerprint
 
 
+def test_nobody_says_the_same_four_words_twice():
+    assert adapted.stutters("I hate it, the bus was late and The bus was late")
+    assert not adapted.stutters("The bus was late, the bus was full")
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ('"My own.', "My own."),
+        ('My own."', "My own."),
+        ('He said "no".', 'He said "no".'),
+        ('"No" he said', '"No" he said'),
+    ],
+)
+def test_a_quotation_mark_without_a_partner_is_dropped(said, text):
+    assert adapted.unquoted(said) == text
+
+
 def test_topics_are_words_that_say_what_a_text_is_about():
     found = adapted.topics(pl.Series(["The train to [EMAIL]'s house, the Train!", "I would have been 12345", ""]))
     assert found.to_list() == [["train", "house"], [], []]
