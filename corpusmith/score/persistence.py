@@ -26,8 +26,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Halves = np.ndarray[Any, np.dtype[np.float16]]
 
 VERSION: Final = 1  # of how offsets are drawn and states of replies taken: raise it when that changes
-DRAWN: Final = 8
-"""Random offsets of a training reply: all are read in one pass, so that more of them cost nothing but a little room."""
+DRAWN: Final = 32
+"""Random offsets of a training reply: all are read in one pass, so that more of them cost nothing but room."""
 REACHED: Final = 0.1
 """Share of the test replies that must be so long for an offset to be evaluated: what fewer show is mostly chance."""
 WHOLE: Final = 1 << 20  # tokens: a prompt is not cut, since the reply was written to all of it
