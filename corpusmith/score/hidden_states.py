@@ -132,8 +132,7 @@ class HiddenStates:
             raise ModelError(
                 f"{self.model} has no chat template: choose its instruction-tuned version, or another form"
             )
-        turns = [[{"role": "user", "content": text}] for text in cut]
-        shown = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        shown = [language.templated(tokenizer, [{"role": "user", "content": text}]) for text in cut]
         return list(tokenizer(shown, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _cut(self, text: str) -> str:

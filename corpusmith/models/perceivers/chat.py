@@ -19,6 +19,7 @@ from corpusmith.models.perceivers.opening import opened
 from corpusmith.models.perceivers.readings import HASH, IMAGE, READING
 from corpusmith.models.text.batch_api import BatchChat
 from corpusmith.models.text.chat import Chat, CutOffError, Schema, Seeds, ServerChat, UnansweredError
+from corpusmith.models.text.language import one_day
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.writers import ChatMaker, emotion_of, parsed
 
@@ -192,6 +193,7 @@ class LocalVision(ImageModel):
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs={"padding": True},
+                strftime_now=one_day,
             ).to(self.network.device, self.network.dtype)
             with torch.inference_mode():
                 drawn = self.network.generate(**tokens, max_new_tokens=max_tokens, do_sample=False)

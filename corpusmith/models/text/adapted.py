@@ -86,7 +86,7 @@ class AdaptedWriter:
     most_words = MOST_WORDS
     """Of a text that it rewrites."""
 
-    def __init__(self, model: str, task: Task, guide: str = GUIDE, batch_rows: int = 64) -> None:
+    def __init__(self, model: str, task: Task, guide: str = GUIDE, batch_rows: int = 128) -> None:
         self.chat = LocalChat(model, temperature=TEMPERATURE, top_p=TOP_P, batch_rows=batch_rows)
         self.task, self.guide, self.batch_rows = task, guide, batch_rows
         self.name, self.inputs = task.name, task.inputs

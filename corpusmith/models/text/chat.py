@@ -22,6 +22,7 @@ from corpusmith.models.text.exchange import (
     UnansweredError,
     shown,
 )
+from corpusmith.models.text.language import templated
 from corpusmith.models.text.pool import Pool
 from corpusmith.models.text.prompts import Conversation
 from corpusmith.models.text.usage import Price, Usage
@@ -135,10 +136,7 @@ class LocalChat:
         tokenizer = self.language.tokenizer
         if not tokenizer.chat_template:
             raise ModelError(f"{self.name} has no chat template: choose its instruction-tuned version")
-        text = tokenizer.apply_chat_template(
-            conversation, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(tokenizer(templated(tokenizer, conversation), add_special_tokens=False)["input_ids"])
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import date
+from typing import Any, Final
 
 from corpusmith.errors import ModelError
 from corpusmith.models.loading import (
@@ -15,6 +17,8 @@ from corpusmith.models.loading import (
     origin,
     revision_of,
 )
+
+ONE_DAY: Final = date(2024, 7, 26)  # Llama 3's own, where it is told none
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,27 @@ def load(name: str, revision: str | None = None) -> Language:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Language(name, commit, model.to(runs_on["device"]).eval(), tokenizer, **runs_on)
+
+
+def templated(tokenizer: Any, conversation: Sequence[Mapping[str, Any]]) -> str:
+    """A conversation in the model's chat template, up to where its answer begins; thinking aloud is asked not to be.
+
+    Templates that tell the model what day it is (Llama 3, SmolLM3) are told ONE_DAY: the day is in no key.
+    """
+    return str(
+        tokenizer.apply_chat_template(
+            conversation,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+            strftime_now=one_day,
+        )
+    )
+
+
+def one_day(form: str) -> str:
+    """ONE_DAY, as a chat template wants to have it written."""
+    return ONE_DAY.strftime(form)
 
 
 def _adapted(base: Language, name: str) -> Language:

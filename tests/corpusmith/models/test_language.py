@@ -175,3 +175,9 @@ def test_offline_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     loading.revision_of.cache_clear()
     with pytest.raises(ModelError, match="out of reach"):
         language.load("Qwen/Qwen3-0.6B")
+
+
+def test_a_template_that_asks_for_the_day_is_told_the_same_one_every_day():
+    tokenizer = language.load("house/language").tokenizer
+    tokenizer.chat_template = "Today is {{ strftime_now('%d %B %Y') }}. {{ messages[0]['content'] }}"
+    assert language.templated(tokenizer, [{"role": "user", "content": "Hello"}]) == "Today is 26 July 2024. Hello"
