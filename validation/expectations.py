@@ -235,17 +235,47 @@ class ExpectNoNearDuplicatesAcrossSplits(RowsExpectation):
 
 
 class ExpectWriterNotJudge(RowsExpectation):
-    """No row was judged by the very model that wrote it, whatever the revision."""
+    """No row was judged by the very model that wrote it, or by one model twice, whatever the revision."""
 
     def reads(self) -> list[str]:
-        return ["key", "writer", "judge"]
+        return ["key", "writer", "judge", "second_judge"]
 
     def failing(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.filter(_model("writer") == _model("judge")).select("key", value="writer")
+        writer, first, second = _model("writer"), _model("judge"), _model("second_judge")
+        return rows.filter((writer == first) | (writer == second) | (first == second)).select(
+            "key", value=pl.coalesce("writer", "judge")
+        )
 
 
 def _model(column: str) -> pl.Expr:
     return pl.col(column).str.replace("@[^@]*$", "")
+
+
+class ExpectSecondOpinion(RowsExpectation):
+    """A second judge's emotion is one of ``labels``, beside a probability and its name; all three or none are there.
+
+    agree: every row has one, and it is the first judge's.
+    """
+
+    labels: list[str]
+    agree: bool
+    success_keys: ClassVar[tuple[str, ...]] = ("labels", "agree")
+
+    def reads(self) -> list[str]:
+        return ["key", "emotion", "second_emotion", "second_confidence", "second_judge"]
+
+    def failing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        emotion, confidence, judge = (pl.col(f"second_{name}") for name in ("emotion", "confidence", "judge"))
+        faults = [
+            ~emotion.is_in(self.labels),
+            ~confidence.is_between(0, 1 + 1e-6),
+            emotion.is_null() != confidence.is_null(),
+            emotion.is_not_null() & judge.is_null(),
+        ]
+        if self.agree:
+            faults.append(emotion.ne_missing(pl.col("emotion")))
+        wrong = rows.filter(pl.any_horizontal(fault.fill_null(False) for fault in faults))
+        return wrong.select("key", value=pl.format("{} beside {}", emotion.fill_null("nothing"), "emotion"))
 
 
 class ExpectKeyToRecompute(RowsExpectation):

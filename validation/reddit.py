@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 SENTENCES: Final[dict[str, str]] = {
     "schema": "The table has the columns of a release, with their types, and no other.",
     "key_unique": "No two rows have the same key.",
-    "values_present": "Text, emotion, probabilities, origin, language, group and split are there in every row.",
+    "values_present": "Text, emotion, probabilities, valence, origin, language, group and split are in every row.",
     "origin_known": "Every row is natural, rewritten or synthetic.",
     "emotion_known": "Every emotion is one of the seven.",
     "target_met": "A written row shows the emotion that was asked for.",
     "confident": "The judge's confidence is at least {min_confidence} (and at most 1).",
     "probabilities_sum": "The seven probabilities lie between 0 and 1 and sum to 1.",
     "emotion_most_probable": "The emotion is the most probable one, and the confidence is its probability.",
+    "second_opinion": (
+        "What a second judge sees is one of the seven, with a probability and its name; where one is asked to agree, "
+        "it does."
+    ),
+    "valence_bounded": "Valence lies between -1 and 1.",
     "balanced": "Every emotion has the same number of rows, within {tolerance:.0%} of the commonest.",
     "splits_balanced": "No emotion is far from the mean of its split ({split_tolerance:.0%}, or {split_slack} rows).",
     "splits_filled": "Train, validation and test all have rows.",
@@ -39,7 +44,7 @@ SENTENCES: Final[dict[str, str]] = {
     "no_personal_data": "No text, source or plan holds personal data.",
     "author_hashed": "Authors are salted hashes, never names.",
     "provenance_complete": "Every row says what made and judged it; a written one also its writer, source and seed.",
-    "writer_not_judge": "No row was judged by the model that wrote it.",
+    "writer_not_judge": "No row was judged by the model that wrote it, and none twice by the same.",
     "key_recomputes": "Every key is the hash of its plan and fingerprint.",
     "seed_from_key": "Every seed is the one that its key gives.",
     "group_in_one_split": "No group is in two splits.",
@@ -56,6 +61,7 @@ SENTENCES: Final[dict[str, str]] = {
 """Every expectation by its slug, in the order of a report; numbers are those of `Limits`."""
 
 HASH: Final = "^[0-9a-f]{16,64}$"
+SECOND: Final = ("second_emotion", "second_confidence", "second_judge")
 PROVENANCE: Final = ("judge", "plan", "fingerprint", "target", "writer", "seed", "source_key", "source_text")
 
 
@@ -65,7 +71,8 @@ class Limits:
 
     tolerance: how much rarer than the commonest an emotion may be, as a share; split_tolerance, split_slack: how far
     from the mean of its split an emotion may be, as a share or in rows, whichever is more; made: how many rows came in
-    of each origin (lines read, rewrites and comments written); unchecked when None.
+    of each origin (lines read, rewrites and comments written); unchecked when None; agree: whether a second judge was
+    asked of every row, and sees the same as the first.
     """
 
     tolerance: float = 0.02
@@ -75,6 +82,7 @@ class Limits:
     min_confidence: float = 0.4
     jaccard: float = 0.8
     made: Mapping[str, int] | None = None
+    agree: bool = False
 
     @classmethod
     def of(cls, reddit: Mapping[str, Any], made: Mapping[str, int] | None = None) -> Limits:
@@ -85,6 +93,7 @@ class Limits:
             min_confidence=reddit["labelled"]["min_confidence"],
             jaccard=reddit["comments"]["jaccard"],
             made=made,
+            agree=bool(reddit["models"].get("second_judge")) and reddit["labelled"].get("disagreement") == "reject",
         )
 
 
@@ -110,6 +119,8 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
         ),
         "probabilities_sum": own.ExpectProbabilitiesToSumToOne(column_list=list(PROBABILITIES)),
         "emotion_most_probable": own.ExpectMostProbableLabel(label="emotion", labels=emotions, confidence="confidence"),
+        "second_opinion": own.ExpectSecondOpinion(labels=emotions, agree=limits.agree),
+        "valence_bounded": gx.ExpectColumnValuesToBeBetween(column="valence", min_value=-1, max_value=1),
         "balanced": own.ExpectEmotionsInBalance(emotions=emotions, tolerance=limits.tolerance),
         "splits_balanced": own.ExpectSplitsInBalance(
             emotions=emotions, tolerance=limits.split_tolerance, slack=limits.split_slack
@@ -137,12 +148,25 @@ def _released(rows: pl.LazyFrame, limits: Limits) -> dict[str, Table]:
         "thread_in_one_split": own.ExpectOneSplitEach(column="thread"),
         "source_in_one_split": own.ExpectOneSplitEach(column="source_key", otherwise="key"),
     }
-    judged = ("key", "origin", "emotion", "target", "confidence", *PROBABILITIES, "split", "language")
+    judged = (
+        "key",
+        "origin",
+        "emotion",
+        "target",
+        "confidence",
+        *PROBABILITIES,
+        *SECOND,
+        "valence",
+        "split",
+        "language",
+    )
     return {
         "columns": tables.columns(rows, RELEASE, "schema"),
         "labels": Table(lambda: conformed.select(judged).collect(), labels),
         "texts": Table(lambda: conformed.select(*required, "source_text", asked=asked).collect(), texts),
-        "makers": Table(lambda: conformed.select("key", "origin", *PROVENANCE, "author").collect(), makers),
+        "makers": Table(
+            lambda: conformed.select("key", "origin", *PROVENANCE, "second_judge", "author").collect(), makers
+        ),
         "splits": Table(lambda: conformed.select("key", "source_key", "group", "thread", "split").collect(), splits),
     }
 

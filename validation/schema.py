@@ -32,6 +32,8 @@ SAMPLE: Final[dict[str, Column]] = {
     "emotion": Column(TEXT, "The emotion that the judge sees in the text.", EVERY),
     "confidence": Column(PROBABILITY, "The judge's probability of that emotion.", EVERY),
     **{f"p_{e}": Column(PROBABILITY, f"The judge's probability of {e}.", EVERY) for e in EMOTIONS},
+    "second_emotion": Column(TEXT, "The emotion that a second judge sees in the text; null: nobody was asked."),
+    "second_confidence": Column(PROBABILITY, "The second judge's probability of that emotion."),
     "origin": Column(TEXT, "natural (a person's comment), rewritten (from a neutral one) or synthetic.", EVERY),
     "target": Column(TEXT, "The emotion that the writer was asked for.", WRITTEN),
     "source_key": Column(TEXT, "The key of the comment that was rewritten.", ("rewritten",)),
@@ -43,13 +45,23 @@ SAMPLE: Final[dict[str, Column]] = {
     "language": Column(TEXT, "The language of the text, as an ISO 639-1 code.", EVERY),
     "writer": Column(TEXT, "The model that wrote the text, as model@revision.", WRITTEN),
     "judge": Column(TEXT, "The model that judged the text, as model@revision.", EVERY),
+    "second_judge": Column(TEXT, "The model that judged it a second time, as model@revision."),
     "seed": Column(NUMBER, "The seed that the writer drew with; it comes from the key.", WRITTEN),
     "plan": Column(TEXT, "What the maker was given, as JSON; it and the fingerprint decide the key.", EVERY),
     "fingerprint": Column(TEXT, "What made the row, as name:model@revision+settings.", EVERY),
 }
 
+DIMENSIONS: Final[dict[str, Column]] = {
+    "valence": Column(
+        PROBABILITY, "How pleasant the text is, from -1 to 1: the compound score of VADER, a lexicon with rules.", EVERY
+    ),
+    "arousal": Column(PROBABILITY, "How stirred it is; null: no source that may be used here says it."),
+    "dominance": Column(PROBABILITY, "How much in control it is; null: no source that may be used here says it."),
+}
+
 RELEASE: Final[dict[str, Column]] = {
     **SAMPLE,
+    **DIMENSIONS,
     "group": Column(TEXT, "What belongs together (source, thread, near-duplicates); no split parts it.", EVERY),
     "split": Column(TEXT, "train, validation or test.", EVERY),
 }

@@ -6,8 +6,9 @@ import polars as pl
 
 from corpusmith.assets.reddit.settings import Balanced
 from corpusmith.curate.balance import assign_splits, balanced, groups
+from corpusmith.curate.valence import valence
 from corpusmith.errors import BalanceError
-from corpusmith.validation.schema import RELEASE
+from corpusmith.validation.schema import DIMENSIONS, RELEASE
 
 ADVICE = """\
   - raise reddit.rewritten.rounds or lower reddit.rewritten.min_content_kept, so that more rewrites are kept;
@@ -34,6 +35,11 @@ def balance(
         "test": settings.test,
     }
     splits = placed.select("key", "group", split=assign_splits(placed, fractions))
-    columns = [name for name in RELEASE if name not in splits.columns]
+    columns = [name for name in RELEASE if name not in splits.columns and name not in DIMENSIONS]
     rows = pl.concat([table.select("key", *columns) for table in kept])
-    return splits.lazy().join(rows, on="key", how="left", maintain_order="left").select(list(RELEASE))
+    released = splits.lazy().join(rows, on="key", how="left", maintain_order="left")
+    return released.with_columns(
+        valence=pl.col("text").map_batches(valence, return_dtype=pl.Float32, is_elementwise=True),
+        arousal=pl.lit(None, pl.Float32),
+        dominance=pl.lit(None, pl.Float32),
+    ).select(list(RELEASE))

@@ -12,7 +12,7 @@ from corpusmith.curate.balance import ORIGINS
 from corpusmith.curate.verdicts import REASONS
 from corpusmith.emotions import EMOTIONS
 from corpusmith.release.inputs import Board, CardText, Stage
-from corpusmith.score import scores
+from corpusmith.score import opinions, scores
 from corpusmith.score.naturalness import METRICS
 from corpusmith.validation.schema import REJECTED, RELEASE
 
@@ -35,7 +35,7 @@ STAGES: Final = (
         "labelled",
         "The judge gives each comment a probability for each emotion; what it is unsure of is rejected.",
         ("natural",),
-        ("not_judged", "low_confidence"),
+        ("not_judged", "low_confidence", "judges_disagree"),
     ),
     Stage(
         "rewritten",
@@ -47,6 +47,7 @@ STAGES: Final = (
             "wrong_emotion",
             "not_judged",
             "low_confidence",
+            "judges_disagree",
             "content_lost",
             "copies_source",
             "too_short",
@@ -63,6 +64,7 @@ STAGES: Final = (
             "wrong_emotion",
             "not_judged",
             "low_confidence",
+            "judges_disagree",
             "too_short",
             "near_duplicate",
             "memorised",
@@ -78,7 +80,7 @@ STAGES: Final = (
 )
 
 SCORES: Final = scores.SENTENCES | {
-    "task": "probe, zero-shot, steering, persistence, baseline or naturalness.",
+    "task": "probe, zero-shot, steering, persistence, baseline, naturalness or agreement.",
     "form": (
         "How the model was shown a text; of steering the system prompt, of persistence how many tokens into the reply; "
         "null where it is no language model."
@@ -88,7 +90,7 @@ SCORES: Final = scores.SENTENCES | {
     "metric": (
         "accuracy, macro_f1, coverage, precision, recall, f1, count (a cell of the confusion matrix), or reply_tokens "
         "(the mean length of the replies); "
-        f"of naturalness {', '.join(METRICS)}."
+        f"of naturalness {', '.join(METRICS)}; of agreement {', '.join(opinions.METRICS)}."
     ),
     "label": "The emotion that a per-class metric is of.",
     "degree": "The asked intensity that a score is of; null here.",
@@ -150,11 +152,23 @@ CARD: Final = CardText(
         "Labels are a model's, not people's. Its own errors, measured on its model card, are in every row, and rows "
         "that it was unsure of are missing, so the corpus is easier than comments at large.",
         "Rewritten and synthetic rows have a style of their own. Report results on natural rows apart (`origin`).",
+        "`valence` is VADER's: words' ratings by people, with rules. `arousal` and `dominance` are empty: the lexicons "
+        "and rated texts that say them forbid this use or passing on what is made with them, so nothing here may label "
+        "them.",
         "The judge read each text alone, without its thread; sarcasm and in-jokes are lost on it.",
         "The house language model was trained on GoEmotions and on the project's phrases, in the very prompt of the "
         "zero-shot baseline: its scores are in-domain and flatter it.",
     ),
     boards=(
+        Board(
+            "agreement",
+            "Agreement of the judges",
+            "Two judges of different kinds, on the rows that both read: rows that could be released, those in which "
+            "they do not agree among them.",
+            opinions.METRICS,
+            by_label=("agreed",),
+            ranked=False,
+        ),
         Board(
             "naturalness",
             "Naturalness",

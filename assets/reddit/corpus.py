@@ -59,7 +59,8 @@ def described(workshop: Workshop) -> list[Source]:
 def provenance(workshop: Workshop) -> Mapping[str, Mapping[str, Any]]:
     """Who cleans, judges and writes."""
     models = workshop.settings.reddit.models
-    here = [makers.judge(models), makers.rewriter(models), makers.generator(models)]
+    named = [makers.judge(models), makers.second_judge(models), makers.rewriter(models), makers.generator(models)]
+    here = [maker for maker in named if maker]
     curation = {"model": "corpusmith/curate", "revision": cleaning.CURATION}
     return {cleaning.MAKER: curation, **{maker.fingerprint: maker.provenance for maker in here}}
 
@@ -70,21 +71,22 @@ CORPUS = Corpus(
     graph="corpusmith.assets.reddit.graph",
     tables=("comments", "labelled", "rewritten", "synthesized", "balanced"),
     content=content,
-    scores=("naturalness", "probes", "zero_shot", "steering", "persistence"),
+    scores=("agreement", "naturalness", "probes", "zero_shot", "steering", "persistence"),
     reads={
         "labelled": ("labelled",),
         "rewritten": ("rewritten",),
         "synthesized": ("synthesized",),
         "balanced": ("balanced",),
-        "balanced.rows_per_emotion": ("rewritten",),  # what an emotion lacks
+        "balanced.rows_per_emotion": ("labelled",),  # what a second judge reads; then, what an emotion lacks
         "models.judge": ("labelled",),
+        "models.second_judge": ("labelled",),
         "models.rewriter": ("rewritten",),
         "models.generator": ("synthesized",),
         "models.probed": ("probes", "zero_shot", "steering"),
         "scores": ("probes", "zero_shot"),
         "scores.steering": ("steering", "persistence"),
         "scores.persistence": ("persistence",),
-        "scores.bootstrap": ("naturalness", "probes", "zero_shot", "steering"),
+        "scores.bootstrap": ("agreement", "naturalness", "probes", "zero_shot", "steering"),
     },
     suite=SUITE,
     card=card,

@@ -9,7 +9,7 @@ from corpusmith.assets.pictures import class_balance, confusion_matrix, persiste
 from corpusmith.assets.reddit import balanced as balancing
 from corpusmith.assets.reddit import comments as cleaning
 from corpusmith.assets.reddit import labelled as labelling
-from corpusmith.assets.reddit import makers, replies, scores
+from corpusmith.assets.reddit import makers, opinions, replies, scores
 from corpusmith.assets.reddit import rewritten as rewriting
 from corpusmith.assets.reddit import synthesized as synthesis
 from corpusmith.assets.reddit.sources import sources, token
@@ -41,9 +41,11 @@ def comments(dumps: dict[str, pl.LazyFrame], workshop: dg.ResourceParam[Workshop
 
 @corpus_asset(group="reddit", kinds={"polars", "pytorch"}, pictures=[class_balance])
 def labelled(comments: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> pl.LazyFrame:
-    """Each fit comment with the probability of each of the seven emotions."""
+    """Each fit comment with the probability of each of the seven emotions, and what a second judge sees in some."""
     settings = workshop.settings.reddit
-    return labelling.label(comments, makers.judge(settings.models), workshop.make, settings.labelled.min_confidence)
+    judge, second = makers.judge(settings.models), makers.second_judge(settings.models)
+    found = labelling.label(comments, judge, workshop.make, settings.labelled.min_confidence)
+    return opinions.of_natural(found, second, workshop.make, settings)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "pytorch"})
@@ -51,7 +53,8 @@ def rewritten(labelled: pl.LazyFrame, workshop: dg.ResourceParam[Workshop]) -> p
     """Neutral comments put into the emotions that are short, their facts kept, and judged again."""
     settings = workshop.settings.reddit
     writer, judge = makers.rewriter(settings.models), makers.judge(settings.models)
-    return rewriting.rewrite(labelled, writer, judge, workshop.make, settings)
+    second = makers.second_judge(settings.models)
+    return rewriting.rewrite(labelled, writer, judge, workshop.make, settings, second)
 
 
 @corpus_asset(group="reddit", kinds={"polars", "pytorch"})
@@ -59,7 +62,8 @@ def synthesized(labelled: pl.LazyFrame, rewritten: pl.LazyFrame, workshop: dg.Re
     """New comments for the emotions that are still short; what repeats or remembers another's text is rejected."""
     settings = workshop.settings.reddit
     writer, judge = makers.generator(settings.models), makers.judge(settings.models)
-    return synthesis.synthesize(labelled, rewritten, writer, judge, workshop.make, settings)
+    second = makers.second_judge(settings.models)
+    return synthesis.synthesize(labelled, rewritten, writer, judge, workshop.make, settings, second)
 
 
 @corpus_asset(group="reddit", kinds={"polars"}, pictures=[class_balance])
@@ -71,6 +75,17 @@ def balanced(
 ) -> pl.LazyFrame:
     """The same number of rows for each emotion, natural before rewritten before synthetic, in leak-free splits."""
     return balancing.balance(labelled, rewritten, synthesized, workshop.settings.reddit.balanced)
+
+
+@corpus_asset(group="reddit", kinds={"polars"})
+def agreement(
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    synthesized: pl.LazyFrame,
+    workshop: dg.ResourceParam[Workshop],
+) -> pl.LazyFrame:
+    """How far two judges agree beyond chance on the rows that both read; without a second one, nothing."""
+    return scores.agreement([labelled, rewritten, synthesized], workshop.make, workshop.settings.reddit)
 
 
 @corpus_asset(group="reddit", kinds={"scikitlearn"})

@@ -13,10 +13,12 @@ HOUSE = "house"  # what needs no other model; house/… is one of the adapted on
 
 def judge(models: Models) -> Maker:
     """Reads the emotion of a text: a house classifier, any sequence classifier of the Hub, or a language model."""
-    if models.judge.startswith(LLM):
-        return writers.LlmClassifier(_chat(models.judge, models))
-    house = models.judge.startswith("house/")
-    return classify.HouseClassifier(models.judge) if house else classify.HubClassifier(models.judge)
+    return _judge(models.judge, models)
+
+
+def second_judge(models: Models) -> Maker | None:
+    """The same of the rows that may be released; None where no second one is named."""
+    return None if models.second_judge is None else _judge(models.second_judge, models)
 
 
 def rewriter(models: Models) -> Maker:
@@ -31,6 +33,12 @@ def generator(models: Models) -> Maker:
     if models.generator.startswith(LLM):
         return writers.LlmGenerator(_chat(models.generator, models))
     return writers.HouseGenerator() if models.generator == HOUSE else adapted.generator(models.generator)
+
+
+def _judge(named: str, models: Models) -> Maker:
+    if named.startswith(LLM):
+        return writers.LlmClassifier(_chat(named, models))
+    return classify.HouseClassifier(named) if named.startswith("house/") else classify.HubClassifier(named)
 
 
 def _chat(named: str, models: Models) -> chat.Chat:

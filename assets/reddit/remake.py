@@ -12,26 +12,33 @@ from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.assets.reddit.sources import sources
 from corpusmith.assets.resources import Workshop
 from corpusmith.assets.samples import make
+from corpusmith.curate.valence import valence
 from corpusmith.errors import SourceError, UserError
 from corpusmith.work.plan import keys
 from corpusmith.work.produce import Maker
 
 
 def remaker(workshop: Workshop) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """A function from release rows of one fingerprint to the same rows made anew: key, text, emotion, probabilities.
+    """A function from release rows of one fingerprint to the same rows made anew: key, text, valence, what judges say.
 
     Nothing is read from the ledger. Raises UserError when a row was made by another model or version than is here, and
     SourceError when the dump of a natural row is not at hand.
     """
     settings = workshop.settings.reddit
-    judge = makers.judge(settings.models)
+    judge, second = makers.judge(settings.models), makers.second_judge(settings.models)
 
     def remake(rows: pl.DataFrame) -> pl.DataFrame:
         if rows["origin"][0] == "natural":
             texts = _natural(rows, workshop)
         else:
             texts = _written(rows, _writer(rows["fingerprint"][0], settings))
-        return texts.hstack(make(texts.select("key", "text"), judge).select(JUDGED))
+        anew = texts.hstack(make(texts.select("key", "text"), judge).select(JUDGED)).with_columns(
+            valence=valence(texts["text"])
+        )
+        if second is None:
+            return anew
+        said = make(texts.select("key", "text"), second)
+        return anew.with_columns(second_emotion=said["emotion"], second_confidence=said["confidence"])
 
     return remake
 

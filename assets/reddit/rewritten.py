@@ -6,6 +6,7 @@ import polars as pl
 
 from corpusmith.assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
 from corpusmith.assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.assets.reddit.opinions import of_written
 from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import similar_to
 from corpusmith.curate.similarity import content_kept
@@ -16,7 +17,9 @@ from corpusmith.work.produce import Maker, with_failed
 RIDES_ALONG = ("thread", "subreddit", "created_utc", "author", "language", "cluster")
 
 
-def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
+def rewrite(
+    labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, settings: Reddit, second: Maker | None = None
+) -> pl.LazyFrame:
     """Every rewrite that was made, kept or rejected with its reasons.
 
     Rewriting fills a set share of what each emotion lacks; each neutral comment is asked for an emotion once.
@@ -29,7 +32,7 @@ def rewrite(labelled: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, set
     def ask(quota: Quota, made: list[pl.DataFrame]) -> pl.DataFrame:
         plan = plan_rewrites(sources, quota).with_columns(plan=canonical(writer.inputs)).lazy()
         rewrites = as_samples(with_failed(make(plan, writer), plan, writer).collect(), writer)
-        return judge_rewrites(rewrites, judge, make, settings).collect()
+        return judge_rewrites(rewrites, judge, make, settings, second).collect()
 
     return fill(lack, settings.rewritten.rounds, ask).lazy()
 
@@ -75,8 +78,13 @@ def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
     )
 
 
-def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit) -> pl.LazyFrame:
-    """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no near-copy."""
+def judge_rewrites(
+    rewrites: pl.DataFrame, judge: Maker, make: Make, settings: Reddit, second: Maker | None = None
+) -> pl.LazyFrame:
+    """A rewrite is fit when the judge sees the target in it, its source's content is there, and it is no near-copy.
+
+    A second judge, where there is one, reads what is fit so far.
+    """
     rewrites, lost = whole(rewrites)
     sources = rewrites.lazy().select(key="source_key", text="source_text").unique("key", maintain_order=True)
     copies = similar_to(rewrites.lazy(), sources, settings.comments.jaccard)["key"]
@@ -89,4 +97,4 @@ def judge_rewrites(rewrites: pl.DataFrame, judge: Maker, make: Make, settings: R
             "copies_source": pl.col("key").is_in(copies.implode()),
         },
     )
-    return pl.concat([fit, lost], how="diagonal")
+    return pl.concat([of_written(fit, second, make, settings), lost], how="diagonal")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
 import polars as pl
 
+from corpusmith.assets.reddit import makers
 from corpusmith.assets.reddit.labelled import Make
 from corpusmith.assets.reddit.settings import Reddit, Scores
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text.chat import LocalChat
-from corpusmith.score import baselines, resample
+from corpusmith.score import baselines, opinions, resample
 from corpusmith.score import naturalness as natural
 from corpusmith.score import probes as probing
 from corpusmith.score import zero_shot as asking
 from corpusmith.score.hidden_states import Form, HiddenStates
 from corpusmith.score.measured import measured
-from corpusmith.score.scores import VERSION, Measurement
+from corpusmith.score.scores import SCORES, VERSION, Measurement
 
 PAPER: Final = {
     "Qwen/Qwen3-0.6B": ("Qwen/Qwen3-0.6B-Base", "Qwen/Qwen3-0.6B"),
@@ -57,6 +59,22 @@ def naturalness(balanced: pl.LazyFrame, make: Make, settings: Scores) -> pl.Lazy
 def instruct(subject: str) -> str:
     """The instruction-tuned checkpoint of a probed model: itself, where it is none of the paper's."""
     return PAPER.get(subject, ("", subject))[1]
+
+
+def agreement(stages: Sequence[pl.LazyFrame], make: Make, settings: Reddit) -> pl.LazyFrame:
+    """How far the judges agree on all that both read, rejected for it or not; nothing without a second judge."""
+    second = makers.second_judge(settings.models)
+    if second is None:
+        return pl.LazyFrame(schema=SCORES)
+    columns = ("key", "origin", "text", "emotion", "second_emotion", "judge")
+    rows = pl.concat([stage.select(columns) for stage in stages]).drop_nulls("second_emotion").collect()
+    if rows.is_empty():
+        return pl.LazyFrame(schema=SCORES)
+    decides = {"judge": rows["judge"][0], "draws": settings.scores.bootstrap, "scores": VERSION}
+    said = rows.select("key", "text", "emotion", split="second_emotion")
+    named = second.provenance
+    this = Measurement("agreement", "judges", named["model"], named["revision"], decides, resample.digest(said))
+    return measured(make, this, lambda: opinions.score(rows, this, settings.scores.bootstrap))
 
 
 def forms(subject: str) -> list[HiddenStates]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from corpusmith.models.text.servers import Servers
 from corpusmith.settings import CorpusSettings, Count, Here, Model, Share, Splits, Table
@@ -34,16 +34,24 @@ class Models(Table):
     """Who labels, writes and is scored."""
 
     judge: Model[str]
+    second_judge: Model[str | None]
     rewriter: Model[Writer]
     generator: Model[Writer]
     servers: Here[Servers]
     probed: Model[Annotated[list[str], Field(min_length=1)]]
 
+    @model_validator(mode="after")
+    def _two_judges(self) -> Models:
+        if self.second_judge == self.judge:
+            raise ValueError(f"second_judge is judge again ({self.judge}): name a model of another kind, or null")
+        return self
+
 
 class Labelled(Table):
-    """What the judge must be sure of."""
+    """What the judge must be sure of, and what becomes of rows in which a second one sees another emotion."""
 
     min_confidence: Share
+    disagreement: Literal["reject", "say"]
 
 
 class Rewritten(Table):

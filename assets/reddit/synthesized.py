@@ -7,6 +7,7 @@ import polars as pl
 
 from corpusmith.assets.reddit.labelled import Make, judged, named, unsure, verdict, whole
 from corpusmith.assets.reddit.lacking import Quota, counts, fill, lacking, wanted
+from corpusmith.assets.reddit.opinions import of_written
 from corpusmith.assets.reddit.settings import Reddit
 from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
@@ -19,7 +20,13 @@ from corpusmith.work.produce import Maker, with_failed
 
 
 def synthesize(
-    labelled: pl.LazyFrame, rewritten: pl.LazyFrame, writer: Maker, judge: Maker, make: Make, settings: Reddit
+    labelled: pl.LazyFrame,
+    rewritten: pl.LazyFrame,
+    writer: Maker,
+    judge: Maker,
+    make: Make,
+    settings: Reddit,
+    second: Maker | None = None,
 ) -> pl.LazyFrame:
     """Every synthetic comment, kept or rejected with its reasons, until no emotion is short or the rounds are over."""
     want = wanted(counts(labelled), settings.balanced)
@@ -29,7 +36,7 @@ def synthesize(
         plan = plan_comments(quota, natural, writer, settings.synthesized.examples).lazy()
         comments = as_samples(with_failed(make(plan, writer), plan, writer).collect(), writer)
         earlier = pl.concat([natural.select("key", "text"), *(rows.lazy().select("key", "text") for rows in made)])
-        return judge_comments(comments, earlier, judge, make, settings).collect()
+        return judge_comments(comments, earlier, judge, make, settings, second).collect()
 
     return fill(lacking(counts(labelled, rewritten), want), settings.synthesized.rounds, ask).lazy()
 
@@ -107,9 +114,17 @@ def as_samples(made: pl.DataFrame, writer: Maker) -> pl.DataFrame:
 
 
 def judge_comments(
-    comments: pl.DataFrame, earlier: pl.LazyFrame, judge: Maker, make: Make, settings: Reddit
+    comments: pl.DataFrame,
+    earlier: pl.LazyFrame,
+    judge: Maker,
+    make: Make,
+    settings: Reddit,
+    second: Maker | None = None,
 ) -> pl.LazyFrame:
-    """A synthetic comment is fit when the judge sees the asked emotion, and nobody wrote it before."""
+    """A synthetic comment is fit when the judge sees the asked emotion, and nobody wrote it before.
+
+    A second judge, where there is one, reads what is fit so far.
+    """
     comments, lost = whole(comments)
     words = pl.col("text").str.count_matches(r"\S+")
     copies = similar_to(comments.lazy(), earlier, settings.comments.jaccard)["key"]
@@ -132,4 +147,4 @@ def judge_comments(
             "personal_data": pl.col("personal"),
         },
     )
-    return pl.concat([fit, lost], how="diagonal")
+    return pl.concat([of_written(fit, second, make, settings), lost], how="diagonal")

@@ -18,6 +18,7 @@ REASONS: Final[dict[str, str]] = {
     "cut_off": "the writer's answer stopped at its limit each time, so there is no whole text",
     "wrong_emotion": "the judge did not see the emotion that was asked for",
     "low_confidence": "the judge was less sure of the emotion than the minimum",
+    "judges_disagree": "the second judge sees another emotion in it than the first",
     "content_lost": "the rewrite lost too much of its source's content",
     "copies_source": "the rewrite is its source again",
     "memorised": "shares too long a passage with the text that the model learned from",

@@ -11,6 +11,7 @@ import polars as pl
 from corpusmith.emotions import EMOTIONS, POLARITY
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 Level = Literal["nominal", "ordinal", "interval"]
 
 MEASURES: Final[Mapping[str, Level]] = {
@@ -53,6 +54,21 @@ def alpha(values: Floats, level: Level) -> float:
     observed = float((unlike(values, pairable) / (sizes - 1)).sum()) / n
     expected = float(unlike(values[pairable][None], np.ones((1, n), dtype=bool))[0]) / (n * (n - 1))
     return 1 - observed / expected
+
+
+def of_two(confusion: Ints) -> Floats:
+    """Nominal alpha of two annotators who both said something of every unit: (…,), NaN where nothing varies.
+
+    confusion: units by what the one (row) and the other (column) said, (…, k, k). The same as ``alpha`` of the units,
+    for any number of tables at once (Krippendorff 2011, section B: the coincidences are the table and its transpose).
+    """
+    coincidences = confusion + np.swapaxes(confusion, -1, -2)
+    each = coincidences.sum(axis=-1)
+    n = each.sum(axis=-1)
+    unlike = n - np.trace(coincidences, axis1=-2, axis2=-1)
+    by_chance = n**2 - (each**2).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - (n - 1) * unlike / np.where(by_chance > 0, by_chance, np.nan), dtype=np.float64)
 
 
 def agreement(annotations: pl.DataFrame) -> pl.DataFrame:

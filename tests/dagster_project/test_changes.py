@@ -184,8 +184,8 @@ def test_a_corpus_that_was_never_built_is_left_to_its_own_job(folder: Path) -> N
     [
         ("reddit", "scores.epochs", {"probes", "zero_shot", "persistence", "release"}),
         ("reddit", "balanced.tolerance", {"balanced", *SCORED, "release"}),
-        ("reddit", "models.generator", {"synthesized", "balanced", *SCORED, "release"}),
-        ("reddit", "scores.bootstrap", {*SCORED, "release"}),
+        ("reddit", "models.generator", {"synthesized", "agreement", "balanced", *SCORED, "release"}),
+        ("reddit", "scores.bootstrap", {"agreement", *SCORED, "release"}),
         ("reddit", "models.probed", {"probes", "zero_shot", "steering", "persistence", "release"}),
         ("reddit", "scores.steering.rows", {"steering", "persistence", "release"}),
         ("reddit", "scores.persistence.rows", {"persistence", "release"}),

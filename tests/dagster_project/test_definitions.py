@@ -34,6 +34,7 @@ STAGES = {
     "rewritten",
     "synthesized",
     "balanced",
+    "agreement",
     "naturalness",
     "probes",
     "zero_shot",
@@ -65,7 +66,7 @@ def test_every_asset_has_a_group_an_owner_kinds_and_a_description(workshop):
 def test_every_expectation_is_a_blocking_check(workshop):
     graph = definitions(workshop).resolve_asset_graph()
     assert Counter(key.asset_key.path[0] for key in graph.asset_check_keys) == {
-        "reddit": 33,
+        "reddit": 35,
         "portraits": 38,
         "edits": 26,
         "imagenet": 34,

@@ -123,7 +123,7 @@ def test_an_expectation_that_does_not_hold_stops_the_release(home, cli):
     before = (home / "data" / "reddit" / "manifest.json").read_bytes()
     ran = cli("build", "reddit", *SMOKE, "--set", "reddit.balanced.validation=0.001", home=home)
     assert ran.code == 1, ran.err
-    assert "1 of 33 expectations do not hold, so nothing was released" in ran.err
+    assert "1 of 35 expectations do not hold, so nothing was released" in ran.err
     assert "splits_filled: Train, validation and test all have rows." in ran.err
     assert (home / "data" / "reddit" / "manifest.json").read_bytes() == before
 

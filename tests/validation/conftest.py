@@ -81,6 +81,12 @@ def _made(
         writer=pl.lit(f"house/{maker}@0123456789ab") if written else pl.lit(None, pl.String),
         fingerprint=pl.lit(made),
         confidence=pl.lit(0.7),
+        second_emotion="emotion",
+        second_confidence=pl.lit(0.6),
+        second_judge=pl.lit("house/other-judge@0123456789ab"),
+        valence=pl.lit(0.1),
+        arousal=pl.lit(None, pl.Float32),
+        dominance=pl.lit(None, pl.Float32),
         **{f"p_{e}": pl.when(pl.col("emotion") == e).then(0.7).otherwise(0.05) for e in EMOTIONS},
     )
     rows = pl.concat([rows.drop("thread"), sources], how="horizontal") if sources is not None else rows

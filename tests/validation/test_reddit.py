@@ -154,6 +154,12 @@ RELEASED = [
     ("target_met", changed(target="fear")),
     ("confident", an_unsure_judge),
     ("probabilities_sum", changed(p_fear=0.2)),
+    ("second_opinion", changed(second_emotion="envy")),
+    ("second_opinion", changed(second_confidence=None)),
+    ("second_opinion", changed(second_confidence=1.2)),
+    ("second_opinion", changed(second_judge=None)),
+    ("valence_bounded", changed(valence=-1.5)),
+    ("values_present", changed(valence=None)),
     ("emotion_most_probable", changed(confidence=0.6)),
     ("emotion_most_probable", changed(p_joy=0.05, p_fear=0.7)),
     ("balanced", a_rare_emotion),
@@ -170,6 +176,8 @@ RELEASED = [
     ("provenance_complete", changed(writer=None)),
     ("provenance_complete", changed(judge="")),
     ("writer_not_judge", changed(writer="house/emotion-judge@ffffffffffff")),
+    ("writer_not_judge", changed(writer="house/other-judge@ffffffffffff")),
+    ("writer_not_judge", changed(second_judge="house/emotion-judge@ffffffffffff")),
     ("key_recomputes", another_plan),
     ("seed_from_key", another_seed),
     ("group_in_one_split", across_splits("group")),
@@ -240,6 +248,14 @@ def test_a_table_without_rows_does_not_pass(valid: pl.DataFrame) -> None:
     assert not SUITE.validate(valid.clear().lazy()).success
 
 
+def test_judges_need_not_agree_but_where_they_must(valid: pl.DataFrame) -> None:
+    other, alone = pick(valid), pick(valid, nth=1)
+    rows = put(valid, other, second_emotion="fear")
+    rows = put(rows, alone, second_emotion=None, second_confidence=None, second_judge=None)
+    assert SUITE.validate(rows.lazy()).success
+    assert failed(SUITE.validate(rows.lazy(), limits=Limits(agree=True))) == {"second_opinion": {other, alone}}
+
+
 def test_limits_are_kept_exactly(valid: pl.DataFrame) -> None:
     assert SUITE.validate(valid.lazy(), limits=Limits(min_confidence=0.7)).success
     assert set(failed(SUITE.validate(valid.lazy(), limits=Limits(min_confidence=0.71)))) == {"confident"}
@@ -292,6 +308,7 @@ def test_a_release_folder_is_read_with_the_limits_and_counts_of_its_manifest(
         "balanced": {"tolerance": 0.02},
         "comments": {"min_words": 6, "jaccard": 0.8},
         "labelled": {"min_confidence": 0.4},
+        "models": {"judge": "house/emotion-judge"},
     }
     counts = {"rows": valid.height, "made": {"natural": 1, "rewritten": 105, "synthetic": 105}}
     shards = {path.relative_to(release).as_posix(): pl.read_parquet(path).height for path in release.rglob("*.parquet")}

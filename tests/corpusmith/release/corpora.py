@@ -155,6 +155,12 @@ def _sample(emotion: str, origin: str, number: int, random: np.random.Generator)
         "language": "en",
         "writer": None if origin == "natural" else MAKERS[origin].split(":")[1].split("+")[0],
         "judge": "house/emotion-judge@fed",
+        "second_emotion": None,
+        "second_confidence": None,
+        "second_judge": None,
+        "valence": 0.25,
+        "arousal": None,
+        "dominance": None,
         "plan": json.dumps(inputs, sort_keys=True, separators=(",", ":")),
         "fingerprint": MAKERS[origin],
     }

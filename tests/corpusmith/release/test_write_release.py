@@ -69,6 +69,7 @@ def test_the_validation_of_the_corpus_reads_its_limits_from_the_manifest(release
         "balanced": {"tolerance": 0.02},
         "comments": {"min_words": 3, "jaccard": 0.8},
         "labelled": {"min_confidence": 0.4},
+        "models": {"judge": "house/emotion-judge"},
     }
     write_release(replace(reddit(12), params={"reddit": params}), tmp_path / "reddit")
     results = {result.name: result.success for result in validate_release(SUITE, tmp_path / "reddit").results}
