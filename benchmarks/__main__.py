@@ -18,6 +18,7 @@ from benchmarks.tables import CHECKOUT, machine, reset_peak, show, written
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 # its arguments for the figures of the page, and for a quick look
 NAMES = {
+    "judges": ("", "--unlabelled 20"),
     "produce": ("--runs 3", "--rows 20000 --runs 1"),
     "ray_executor": ("", "--seconds 1 --batches 4 --runs 1"),
     "ledger": ("", "--keys 20000 --objects 30"),

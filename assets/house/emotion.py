@@ -1,7 +1,14 @@
-"""Trains the house emotion classifiers, judge and guide, on GoEmotions, and writes what they measure on their cards."""
+"""Trains the house emotion classifiers, judge and guide: ``python -m corpusmith.assets.house.emotion --data …``.
+
+They learn from GoEmotions, and the judge from what a slower one, where it is named, makes of the same comments and of
+others that nobody has labelled. What they measure is written on their cards.
+"""
 
 from __future__ import annotations
 
+import argparse
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,13 +20,15 @@ import pyarrow as pa
 
 from corpusmith.assets.house.emotion_card import measure, write_card
 from corpusmith.emotions import EMOTIONS
+from corpusmith.models.house import HOUSE
 from corpusmith.models.text.classify import EKMAN
 from corpusmith.models.text.hashing import Hashes, buckets, words
 
 if TYPE_CHECKING:
-    from corpusmith.models.networks import WordCNN, WordPairs
+    from corpusmith.models.networks import EmotionNetwork, WordCNN, WordPairs
 
 FOLDS = 40
+WORK = Path("build/house-emotion")
 VECTOR = 44  # length of a word's vector
 BUCKETS = 2**15  # of the judge's words, and as many of its n-grams
 SLICE = 800  # characters of a post that are read as one text
@@ -34,6 +43,11 @@ GUIDE_PENALTY = 1 / 2
 TEACHERS = 4
 LABEL_SHARE = 0.5  # of the labels in what the judge learns of a labelled row; the rest is its teachers'
 UNLABELLED = 80_000  # sentences of posts that the judge learns from its teachers
+READS = 20_000  # of these, and of the labelled rows, that a slower teacher reads as well, where there is one
+SLOWER_SHARE = 0.5  # of what it says in what the teachers say together of a text that it read
+READ_AT_ONCE = 1000  # texts, after which what it said is kept
+HELD_OUT = ("confessions", "DoesAnybodyElse")  # subreddits whose posts nothing here is learned from
+
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -59,12 +73,19 @@ class Examples:
         return self.where(self.emotions.max(axis=1) == 1)
 
 
-def train(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
+Read = Callable[[pa.Array], Floats]
+"""What a slower teacher makes of texts: logits of the fine labels, (texts, 28)."""
+
+
+def train(
+    out_dir: Path, data_dir: Path, seed: int = 0, teacher: Path | None = None, work: Path = WORK, reads: int = READS
+) -> None:
     """Write emotion-judge/ and emotion-guide/ under ``out_dir``: weights, config.json, metrics.json and README.md.
 
     ``data_dir`` holds goemotions/original/ (labels.txt, train.tsv, dev.tsv) and reddit_top_posts/data/*.csv. The judge
-    sees all of train but fold 0, the guide all but fold 1; those calibrate them. One thread: the same seed gives the
-    same weights.
+    sees all of train but fold 0, the guide all but fold 1; those calibrate them. teacher: the folder of an adapted
+    judge (adapted_judge.py), that reads ``reads`` labelled rows and as many sentences; what it said is kept in ``work``
+    and not read again. One thread: the same seed, and what the same teacher said, give the same weights.
     """
     import torch
 
@@ -75,28 +96,32 @@ def train(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seen, kept_back = rows.where(rows.folds != 0), rows.where(rows.folds == 0)
-    judge = train_judge(seen, posts(data_dir / "reddit_top_posts/data"), names, groups, seed)
+    read = None if teacher is None else functools.partial(read_by, teacher, work)
+    judge = train_judge(seen, posts(data_dir / "reddit_top_posts/data"), names, groups, seed, read, reads)
     even_out(judge, seen.emotions.mean(axis=0))
-    calibrate(judge, kept_back.single)
+    calibrate(judge, *_logits(judge, kept_back.single))
     save(judge, out_dir / "emotion-judge")
     seen, kept_back = rows.where(rows.folds != 1), rows.where(rows.folds == 1)
     guide = train_guide(seen)
-    calibrate(guide, kept_back.single)
+    calibrate(guide, *_logits(guide, kept_back.single))
     save(guide, out_dir / "emotion-guide")
-    describe(out_dir, data_dir, seed)
+    describe(out_dir, data_dir, seed, teacher)
     torch.set_num_threads(threads)
 
 
-def describe(out_dir: Path, data_dir: Path, seed: int = 0) -> None:
-    """Measure both models as they were written, on the rows of GoEmotions dev with one emotion; write their cards."""
+def describe(out_dir: Path, data_dir: Path, seed: int = 0, teacher: Path | None = None) -> None:
+    """Measure both models as they were written, on the rows of GoEmotions dev with one emotion; write their cards.
+
+    teacher: the adapted judge that the judge learned from.
+    """
     from corpusmith.models.networks import load
 
     _, groups = fine_labels(data_dir)
     folds = examples(data_dir / "goemotions/original/train.tsv", groups).folds
     dev = examples(data_dir / "goemotions/original/dev.tsv", groups).single
-    for name, kept_back in (("emotion-judge", 0), ("emotion-guide", 1)):
+    for name, kept_back, taught_by in (("emotion-judge", 0, teacher), ("emotion-guide", 1, None)):
         metrics = measure(load(out_dir / name).predict, dev.texts, dev.emotions, seed)
-        write_card(out_dir / name, metrics, trained_rows=int((folds != kept_back).sum()))
+        write_card(out_dir / name, metrics, trained_rows=int((folds != kept_back).sum()), teacher=taught_by)
 
 
 def fine_labels(data_dir: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -106,11 +131,18 @@ def fine_labels(data_dir: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def train_judge(
-    rows: Examples, posts: list[str], names: tuple[str, ...], groups: tuple[int, ...], seed: int
+    rows: Examples,
+    posts: list[str],
+    names: tuple[str, ...],
+    groups: tuple[int, ...],
+    seed: int,
+    slower: Read | None = None,
+    reads: int = READS,
 ) -> WordCNN:
     """A convolution over words that learns from the labels and from TEACHERS of its own kind (Hinton et al. 2015).
 
-    The teachers differ by their seeds; they also label sentences of the posts, which nobody has labelled.
+    The teachers differ by their seeds; they also label sentences of the posts, which nobody has labelled. slower: a
+    teacher of another kind, for the first ``reads`` rows and sentences.
     """
     vectors = word_vectors([*posts, *rows.texts.to_pylist()], VECTOR, seed)
     teachers = []
@@ -120,7 +152,7 @@ def train_judge(
     draw = np.random.default_rng(seed)
     bare = pa.array(draw.permutation(np.array(sentences(posts), dtype=object))[:UNLABELLED], pa.string())
     judge = _new_judge(names, groups, *vectors, seed)
-    fit(judge, _taught(rows, bare, teachers), epochs=6, rate=3e-3, seed=seed)
+    fit(judge, _taught(rows, bare, teachers, slower, reads), epochs=6, rate=3e-3, seed=seed)
     return judge
 
 
@@ -142,11 +174,15 @@ def _new_judge(names: tuple[str, ...], groups: tuple[int, ...], hashes: Hashes, 
     return network
 
 
-def _taught(rows: Examples, bare: pa.Array, teachers: list[WordCNN]) -> Examples:
+def _taught(rows: Examples, bare: pa.Array, teachers: list[WordCNN], slower: Read | None, reads: int) -> Examples:
     """The rows with labels mixed with the teachers' mean, and the bare texts with the teachers' mean alone."""
     texts = pa.concat_arrays([rows.texts.cast(pa.string()), bare])
     fine, emotions = (np.mean(part, axis=0) for part in zip(*(_believed(texts, t) for t in teachers), strict=True))
     labelled = len(rows.texts)
+    if slower is not None:
+        places = np.concatenate([np.arange(labelled)[:reads], labelled + np.arange(len(bare))[:reads]])
+        for mean, said in zip((fine, emotions), _shares(teachers[0], slower(texts.take(places))), strict=True):
+            mean[places] = (1 - SLOWER_SHARE) * mean[places] + SLOWER_SHARE * said
     fine[:labelled] = LABEL_SHARE * rows.fine + (1 - LABEL_SHARE) * fine[:labelled]
     emotions[:labelled] = LABEL_SHARE * rows.emotions + (1 - LABEL_SHARE) * emotions[:labelled]
     return Examples(texts, fine, emotions, np.zeros(len(texts), dtype=np.int64))
@@ -160,8 +196,40 @@ def _believed(texts: pa.Array, network: WordCNN) -> tuple[Floats, Floats]:
         parts = [
             network.fine(words(texts.slice(start, 4096), network.gram_sizes)) for start in range(0, len(texts), 4096)
         ]
-        fine = torch.cat(parts)
-        return fine.softmax(1).numpy(), network.emotions(fine).softmax(1).numpy()
+        return _shares(network, torch.cat(parts).numpy())
+
+
+def _shares(network: EmotionNetwork, logits: Floats) -> tuple[Floats, Floats]:
+    """Logits of the fine labels as probabilities of these and of the emotions."""
+    import torch
+
+    fine = torch.from_numpy(logits)
+    return fine.softmax(1).numpy(), network.emotions(fine).softmax(1).numpy()
+
+
+def read_by(teacher: Path, work: Path, texts: pa.Array) -> Floats:
+    """Logits of the fine labels by an adapted judge, (texts, 28); READ_AT_ONCE of them are kept in ``work`` at a time.
+
+    What is there already was said by the same judge of the same texts, and is not read again.
+    """
+    from corpusmith.models import house
+    from corpusmith.models.adapted import load
+
+    network = functools.cache(lambda: load(teacher))
+    work.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in range(0, len(texts), READ_AT_ONCE):
+        part = texts.slice(start, READ_AT_ONCE)
+        named = blake2b(house.revision(teacher).encode(), digest_size=16)
+        for text in part.to_pylist():
+            named.update(f"\0{text}".encode())
+        file = work / f"{named.hexdigest()}.npy"
+        if not file.exists():
+            np.save(file.with_suffix(".part.npy"), network().logits(part).numpy())
+            file.with_suffix(".part.npy").replace(file)
+            print(f"read {start + len(part):,} of {len(texts):,}", flush=True)
+        parts.append(np.load(file))
+    return np.concatenate(parts)
 
 
 def train_guide(rows: Examples) -> WordPairs:
@@ -201,9 +269,12 @@ def examples(path: Path, groups: tuple[int, ...]) -> Examples:
 
 
 def posts(folder: Path) -> list[str]:
-    """Titles and bodies of the posts in a folder of CSV files, bodies in slices of SLICE characters, eight at most."""
+    """Titles and bodies of the posts in a folder of CSV files, bodies in slices of SLICE characters, eight at most.
+
+    Those of HELD_OUT are not among them.
+    """
     texts: list[str] = []
-    for file in sorted(folder.glob("*.csv")):
+    for file in sorted(file for file in folder.glob("*.csv") if file.stem not in HELD_OUT):
         rows = pl.read_csv(file, infer_schema=False).select("title", pl.col("selftext").fill_null(""))
         for title, body in rows.iter_rows():
             texts += [title, *(body[start : start + SLICE] for start in range(0, min(len(body), 8 * SLICE), SLICE))]
@@ -265,8 +336,7 @@ def fit(network: WordCNN | WordPairs, rows: Examples, *, epochs: int, rate: floa
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
             fine = network.fine(words(rows.texts.take(pa.array(part)), network.gram_sizes))
-            loss = _cross_entropy(network.emotions(fine), rows.emotions[part])
-            loss = loss + FINE_WEIGHT * _cross_entropy(fine, rows.fine[part])
+            loss = loss_of(network, fine, rows.emotions[part], rows.fine[part])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -274,27 +344,58 @@ def fit(network: WordCNN | WordPairs, rows: Examples, *, epochs: int, rate: floa
     network.eval()
 
 
-def _cross_entropy(logits: Any, shares: Floats) -> Any:
+def loss_of(network: EmotionNetwork, fine: Any, emotions: Floats, labels: Floats) -> Any:
+    """The cross-entropy of logits (n, labels) with shares of the emotions and, in part, with those of the labels."""
+    return cross_entropy(network.emotions(fine), emotions) + FINE_WEIGHT * cross_entropy(fine, labels)
+
+
+def cross_entropy(logits: Any, shares: Floats) -> Any:
+    """The mean over rows; ``shares`` sum to one in each."""
     import torch
 
     return torch.nn.functional.cross_entropy(logits, torch.from_numpy(shares))
 
 
-def even_out(network: WordCNN, prior: Floats) -> None:
+def even_out(network: EmotionNetwork, prior: Floats) -> None:
     """Lower each emotion's logit by EVENING * log(prior), the logit adjustment of Menon et al. 2021, equation 9."""
     import torch
 
     network.bias.copy_(torch.from_numpy(-EVENING * np.log(prior)))
 
 
-def calibrate(network: WordCNN | WordPairs, rows: Examples) -> None:
-    """Fit the temperature to rows that were not trained on: the least cross-entropy."""
+def _logits(network: WordCNN | WordPairs, rows: Examples) -> tuple[Any, Floats]:
+    """A network's logits of the fine labels, and which emotions they should be."""
     import torch
 
     with torch.inference_mode():
-        logits = network.emotions(network.fine(words(rows.texts, network.gram_sizes)))
+        return network.fine(words(rows.texts, network.gram_sizes)), rows.emotions
+
+
+def calibrate(network: EmotionNetwork, fine: Any, emotions: Floats) -> None:
+    """Fit the temperature to logits (n, labels) of rows that were not trained on: the least cross-entropy."""
+    import torch
+
+    with torch.inference_mode():
+        logits = network.emotions(fine)
         losses = {}
         for temperature in np.arange(0.5, 3.0, 0.01):
             network.temperature.fill_(float(temperature))
-            losses[float(temperature)] = float(_cross_entropy(network.calibrated(logits), rows.emotions))
+            losses[float(temperature)] = float(cross_entropy(network.calibrated(logits), emotions))
     network.temperature.fill_(min(losses, key=losses.__getitem__))
+
+
+def main() -> None:
+    """The recipe as a command, to run unattended."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--data", type=Path, required=True, help="folder with goemotions/original/ and reddit_top_posts/")
+    ask.add_argument("--out", type=Path, default=HOUSE, help="where emotion-judge/ and emotion-guide/ go")
+    ask.add_argument("--teacher", type=Path, help="the folder of an adapted judge that the judge learns from as well")
+    ask.add_argument("--reads", type=int, default=READS, help="comments, and sentences, that the teacher reads")
+    ask.add_argument("--work", type=Path, default=WORK, help="where what the teacher said is kept")
+    ask.add_argument("--seed", type=int, default=0)
+    asked = ask.parse_args()
+    train(asked.out, asked.data, asked.seed, asked.teacher, asked.work, asked.reads)
+
+
+if __name__ == "__main__":
+    main()

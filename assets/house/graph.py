@@ -13,6 +13,7 @@ import dagster as dg
 
 from corpusmith.assets.asset import OWNERS, POOL
 from corpusmith.assets.house import (
+    adapted_judge,
     autoencoder,
     clip,
     clip_card,
@@ -38,6 +39,7 @@ from corpusmith.models.house import HOUSE
 AUTOENCODERS = dg.StaticPartitionsDefinition(list(autoencoder.SHAPES))
 IMAGE_GENERATORS = dg.StaticPartitionsDefinition(list(GENERATORS))
 DRAWINGS = dg.AssetKey(["house", "drawings"])
+ADAPTED_JUDGE = dg.AssetKey(["house", "adapted_judge"])
 
 
 class Training(dg.Config):
@@ -75,10 +77,23 @@ TRAINED: Mapping[str, Any] = {"group_name": "house", "owners": OWNERS, "pool": P
 """Of every asset that trains a model: no two do on one card."""
 
 
-@dg.asset(key=["house", "emotion_classifiers"], kinds={"torch"}, **TRAINED)
+@dg.asset(key=ADAPTED_JUDGE, kinds={"torch", "huggingface"}, **TRAINED)
+def second_judge(config: Training) -> dg.MaterializeResult:
+    """The lower layers of a published language model, adapted to judge on GoEmotions; goes on from its checkpoint."""
+    work, out = Path(config.work) / "house-adapted-judge", Path(config.models) / adapted_judge.NAME
+    adapted_judge.make(Path(config.data), work, out, seed=config.seed)
+    return dg.MaterializeResult(metadata={adapted_judge.NAME: _measured(config, adapted_judge.NAME)})
+
+
+@dg.asset(key=["house", "emotion_classifiers"], kinds={"torch"}, deps=[ADAPTED_JUDGE], **TRAINED)
 def emotion_classifiers(config: Training) -> dg.MaterializeResult:
-    """The judge and the guide: small networks that read the emotion of a comment, trained on GoEmotions."""
-    emotion.train(Path(config.models), Path(config.data), config.seed)
+    """The judge and the guide: small networks that read the emotion of a comment, trained on GoEmotions.
+
+    The judge learns from the second one as well, where that lies beside it.
+    """
+    teacher = Path(config.models) / adapted_judge.NAME
+    work = Path(config.work) / "house-emotion"
+    emotion.train(Path(config.models), Path(config.data), config.seed, teacher if teacher.is_dir() else None, work)
     return dg.MaterializeResult(metadata={name: _measured(config, name) for name in ("emotion-judge", "emotion-guide")})
 
 
@@ -204,7 +219,10 @@ def image_generator_card(context: dg.AssetExecutionContext, config: Images) -> d
 
 READERS = dg.AssetSelection.assets(expression_classifiers, object_classifier, image_text_model, region_finder)
 JOBS = [
-    dg.define_asset_job("house_texts", dg.AssetSelection.assets(emotion_classifiers, language_model, adapted_writer)),
+    dg.define_asset_job(
+        "house_texts",
+        dg.AssetSelection.assets(second_judge, emotion_classifiers, language_model, adapted_writer),
+    ),
     dg.define_asset_job("house_readers", READERS),
     dg.define_asset_job("house_drawings", dg.AssetSelection.assets(drawings)),
     dg.define_asset_job("house_autoencoder", dg.AssetSelection.assets(image_autoencoder), partitions_def=AUTOENCODERS),

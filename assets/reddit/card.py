@@ -152,9 +152,9 @@ CARD: Final = CardText(
         "Labels are a model's, not people's. Its own errors, measured on its model card, are in every row, and rows "
         "that it was unsure of are missing, so the corpus is easier than comments at large.",
         "Rewritten and synthetic rows have a style of their own. Report results on natural rows apart (`origin`).",
-        "`valence` is VADER's: words' ratings by people, with rules. `arousal` and `dominance` are empty: the lexicons "
-        "and rated texts that say them forbid this use or passing on what is made with them, so nothing here may label "
-        "them.",
+        "`valence` is VADER's: words' ratings by people, with rules. `arousal` and `dominance` are empty: the lexicon "
+        "that is known for them (NRC VAD) is not licensed for it, and no rated text of them is among this project's "
+        "inputs, so nothing here may label them.",
         "The judge read each text alone, without its thread; sarcasm and in-jokes are lost on it.",
         "The house language model was trained on GoEmotions and on the project's phrases, in the very prompt of the "
         "zero-shot baseline: its scores are in-domain and flatter it.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from corpusmith.assets.reddit.settings import Models
+from corpusmith.models import house
 from corpusmith.models.text import adapted, chat, classify, rewrite, writers
+from corpusmith.models.text.adapted_judge import AdaptedJudge, is_adapted
 from corpusmith.models.text.servers import served
 from corpusmith.work.produce import Maker
 
@@ -38,7 +40,9 @@ def generator(models: Models) -> Maker:
 def _judge(named: str, models: Models) -> Maker:
     if named.startswith(LLM):
         return writers.LlmClassifier(_chat(named, models))
-    return classify.HouseClassifier(named) if named.startswith("house/") else classify.HubClassifier(named)
+    if not named.startswith(house.PREFIX):
+        return classify.HubClassifier(named)
+    return AdaptedJudge(named) if is_adapted(house.folder(named)) else classify.HouseClassifier(named)
 
 
 def _chat(named: str, models: Models) -> chat.Chat:

@@ -42,7 +42,7 @@ class EmotionNetwork(nn.Module):
         self.register_buffer("bias", torch.zeros(len(EMOTIONS)))
         self.register_buffer("temperature", torch.ones(1))
 
-    def fine(self, batch: Words) -> Tensor:
+    def fine(self, batch: Any) -> Tensor:
         """Logits of the finer labels, (texts, labels)."""
         raise NotImplementedError
 

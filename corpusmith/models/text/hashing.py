@@ -61,7 +61,7 @@ def words(texts: pa.Array, gram_sizes: tuple[int, ...] = ()) -> Words:
     """
     if texts.null_count:
         raise ValueError(f"{texts.null_count} of {len(texts)} texts are null; expected strings")
-    raw, text_of = _bytes(_plain(texts))
+    raw, text_of = _bytes(plain(texts))
     kept = np.ones(len(raw), dtype=bool)
     kept[2:] = ~((raw[2:] == raw[1:-1]) & (raw[2:] == raw[:-2]) & (text_of[2:] == text_of[:-2]))
     raw, text_of = raw[kept], text_of[kept]
@@ -91,7 +91,8 @@ def pairs(words: Words) -> tuple[Hashes, Ints]:
     return (spelled[:-1] * _BASE + spelled[1:])[same], words.rows[1:][same]
 
 
-def _plain(texts: pa.Array) -> pa.Array:
+def plain(texts: pa.Array) -> pa.Array:
+    """What is read of each text: LONGEST_TEXT code points, plain apostrophes, "[NAME]" for people, no other masks."""
     cut = pc.utf8_slice_codeunits(texts, 0, LONGEST_TEXT)
     quotes = pc.replace_substring_regex(cut, "[\u2018\u2019]", "'")
     people = pc.replace_substring(quotes, "[USER]", "[NAME]")

@@ -68,6 +68,68 @@ def test_the_recipe_learns_and_writes_the_same_weights_again(tmp_path, data, qui
         assert "CC BY 4.0" in card
 
 
+class Contrary:
+    """A slower judge that takes everything for grief."""
+
+    def __init__(self):
+        self.read = []
+
+    def logits(self, texts):
+        import torch
+
+        self.read += texts.to_pylist()
+        said = torch.zeros(len(texts), len(LABELS))
+        said[:, LABELS.index("grief")] = 9
+        return said
+
+
+@pytest.fixture
+def teacher(tmp_path, monkeypatch):
+    """The folder of a judge, and the judge that is loaded from it."""
+    from corpusmith.models import adapted
+
+    folder, judge = tmp_path / "slower", Contrary()
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(adapted, "load", lambda of: judge)
+    monkeypatch.setattr(emotion, "READ_AT_ONCE", 16)
+    return folder, judge
+
+
+def test_what_a_slower_teacher_said_is_kept_and_no_text_is_read_twice(tmp_path, teacher):
+    folder, judge = teacher
+    texts = pa.array([f"text {n}" for n in range(40)])
+    first = emotion.read_by(folder, tmp_path / "work", texts.slice(0, 32))
+    every = emotion.read_by(folder, tmp_path / "work", texts)
+    assert judge.read == texts.to_pylist()
+    np.testing.assert_array_equal(every[:32], first)
+    assert every.shape == (40, len(LABELS))
+    (folder / "config.json").write_text("another")
+    emotion.read_by(folder, tmp_path / "work", texts.slice(0, 16))
+    assert len(judge.read) == 56
+
+
+def test_the_judge_learns_what_a_slower_teacher_says_of_the_texts_that_it_read(tmp_path, data, quick, teacher):
+    folder, judge = teacher
+    for run in ("one", "two"):
+        emotion.train(tmp_path / run, data, 3, folder, tmp_path / "work", reads=100)
+    assert house.revision(tmp_path / "one/emotion-judge") == house.revision(tmp_path / "two/emotion-judge")
+    assert len(judge.read) == 150  # as many comments, and all of the sentences
+    sadness = predict(tmp_path / "one/emotion-judge", list(SAID.values()))[:, EMOTIONS.index("sadness")]
+    emotion.train(tmp_path / "alone", data, 3)
+    assert sadness.sum() > predict(tmp_path / "alone/emotion-judge", list(SAID.values()))[:, 1].sum() + 0.2
+    assert f"house/slower ({house.revision(folder)[:12]})" in (tmp_path / "one/emotion-judge/README.md").read_text()
+    assert "house/slower" not in (tmp_path / "one/emotion-guide/README.md").read_text()
+
+
+def test_posts_that_are_held_out_are_not_learned_from(tmp_path):
+    for name in ("self", *emotion.HELD_OUT):
+        pl.DataFrame({"title": [f"of {name}"], "selftext": [None]}, schema_overrides={"selftext": pl.String}).write_csv(
+            tmp_path / f"{name}.csv"
+        )
+    assert emotion.posts(tmp_path) == ["of self", ""]
+
+
 def test_rows_of_several_labels_count_in_parts(tmp_path):
     groups = tuple(EMOTIONS.index(next(e for e, labels in EKMAN.items() if label in labels)) for label in LABELS)
     both = [LABELS.index(label) for label in ("joy", "love", "grief")]
