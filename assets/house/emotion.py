@@ -40,6 +40,8 @@ FINE_WEIGHT = 0.5  # of the loss on GoEmotions' 28 labels, beside that on the se
 EVENING = 0.3  # how far the judge's class frequencies are evened out, 0 not at all, 1 wholly
 GUIDE_EVENING = 0.5  # the same of the guide's, by the weights of its rows
 GUIDE_PENALTY = 1 / 2
+KNOWN = 3  # occurrences among the labelled rows of a word that the judge knows
+CAUTION = 2.0  # how far its temperature rises for a text of which it knows no word
 TEACHERS = 4
 LABEL_SHARE = 0.5  # of the labels in what the judge learns of a labelled row; the rest is its teachers'
 UNLABELLED = 80_000  # sentences of posts that the judge learns from its teachers
@@ -99,6 +101,7 @@ def train(
     read = None if teacher is None else functools.partial(read_by, teacher, work)
     judge = train_judge(seen, posts(data_dir / "reddit_top_posts/data"), names, groups, seed, read, reads)
     even_out(judge, seen.emotions.mean(axis=0))
+    judge.knows(known_words(seen.texts), CAUTION)
     calibrate(judge, *_logits(judge, kept_back.single))
     save(judge, out_dir / "emotion-judge")
     seen, kept_back = rows.where(rows.folds != 1), rows.where(rows.folds == 1)
@@ -363,15 +366,22 @@ def even_out(network: EmotionNetwork, prior: Floats) -> None:
     network.bias.copy_(torch.from_numpy(-EVENING * np.log(prior)))
 
 
-def _logits(network: WordCNN | WordPairs, rows: Examples) -> tuple[Any, Floats]:
-    """A network's logits of the fine labels, and which emotions they should be."""
+def known_words(texts: pa.Array) -> Hashes:
+    """The hashes of the words that occur KNOWN times or more."""
+    batch = words(texts)
+    return batch.hashes[np.bincount(batch.ids) >= KNOWN]
+
+
+def _logits(network: WordCNN | WordPairs, rows: Examples) -> tuple[Any, Floats, Any]:
+    """A network's logits of the fine labels, which emotions they should be, and what it does not know."""
     import torch
 
+    batch = words(rows.texts, network.gram_sizes)
     with torch.inference_mode():
-        return network.fine(words(rows.texts, network.gram_sizes)), rows.emotions
+        return network.fine(batch), rows.emotions, network.unknown(batch)
 
 
-def calibrate(network: EmotionNetwork, fine: Any, emotions: Floats) -> None:
+def calibrate(network: EmotionNetwork, fine: Any, emotions: Floats, unknown: Any = 0.0) -> None:
     """Fit the temperature to logits (n, labels) of rows that were not trained on: the least cross-entropy."""
     import torch
 
@@ -380,7 +390,7 @@ def calibrate(network: EmotionNetwork, fine: Any, emotions: Floats) -> None:
         losses = {}
         for temperature in np.arange(0.5, 3.0, 0.01):
             network.temperature.fill_(float(temperature))
-            losses[float(temperature)] = float(cross_entropy(network.calibrated(logits), emotions))
+            losses[float(temperature)] = float(cross_entropy(network.calibrated(logits, unknown), emotions))
     network.temperature.fill_(min(losses, key=losses.__getitem__))
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models.text.hashing import Ints, Words, buckets, pairs, words
+from corpusmith.models.text.hashing import Hashes, Ints, Words, buckets, pairs, words
 
 GRAM_SALT: Final = np.uint64(0x5851F42D4C957F2D)  # keeps an n-gram apart from a word that is spelled the same
 
@@ -25,13 +25,17 @@ class EmotionNetwork(nn.Module):
     """Texts to logits of finer labels, which ``groups`` sums (as probabilities) into the seven emotions.
 
     labels: names of the finer labels.  groups: the index in EMOTIONS of each.  Calibration is one temperature (Guo et
-    al. 2017, section 4.2) and a bias for each emotion: 1 and 0 until they are fitted.
+    al. 2017, section 4.2) and a bias for each emotion: 1 and 0 until they are fitted. A network that ``knows`` some
+    words is the less sure of a text the more of its words it does not know.
     """
 
     architecture: ClassVar[str]
     closed: Tensor
     bias: Tensor
     temperature: Tensor
+    known: Tensor
+    caution: Tensor
+    sizes: dict[str, int]
     gram_sizes: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, labels: tuple[str, ...], groups: tuple[int, ...]) -> None:
@@ -50,15 +54,35 @@ class EmotionNetwork(nn.Module):
         """Logits of the seven emotions from those of the finer labels, (texts, 7), before calibration."""
         return torch.logsumexp(fine[:, :, None] + self.closed, dim=1)
 
-    def calibrated(self, emotions: Tensor) -> Tensor:
+    def knows(self, hashes: Hashes, caution: float) -> None:
+        """Note the words that it knows, by their hashes; ``caution``: how far the temperature rises without any.
+
+        A text's temperature is multiplied by 1 + caution * (share of its words that are not known).
+        """
+        self.sizes["known"] = len(hashes)
+        self.register_buffer("known", torch.from_numpy(np.sort(hashes).view(np.int64)))
+        self.register_buffer("caution", torch.tensor([caution]))
+
+    def unknown(self, batch: Words) -> Tensor:
+        """By how much each text's temperature is raised for words that it does not know, (texts, 1)."""
+        if not self.sizes.get("known"):
+            return torch.zeros(batch.texts, 1)
+        known = self.known.numpy().view(np.uint64)
+        at = np.minimum(np.searchsorted(known, batch.hashes), len(known) - 1)
+        strange = (known[at] != batch.hashes)[batch.ids]
+        count = np.bincount(batch.rows, minlength=batch.texts)
+        share = np.bincount(batch.rows, strange, minlength=batch.texts) / np.maximum(count, 1)
+        return self.caution * torch.from_numpy(share).float()[:, None]
+
+    def calibrated(self, emotions: Tensor, unknown: Tensor | float = 0.0) -> Tensor:
         """Log-probabilities of the seven emotions, (texts, 7)."""
-        return functional.log_softmax(emotions / self.temperature + self.bias, dim=1)
+        return functional.log_softmax(emotions / (self.temperature * (1 + unknown)) + self.bias, dim=1)
 
     @torch.inference_mode()
     def predict(self, texts: pa.Array) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Calibrated probabilities in the order of EMOTIONS, (texts, 7) float32."""
         batch = words(texts, self.gram_sizes)
-        return np.asarray(self.calibrated(self.emotions(self.fine(batch))).exp().numpy())
+        return np.asarray(self.calibrated(self.emotions(self.fine(batch)), self.unknown(batch)).exp().numpy())
 
 
 class WordCNN(EmotionNetwork):
@@ -66,7 +90,7 @@ class WordCNN(EmotionNetwork):
 
     Sub-word vectors as in fastText (Bojanowski et al. 2017), convolution and pooling over time as in Kim (2014).
     word_buckets, gram_buckets: sizes of the hashed tables.  size: of a word's vector.  hidden: filters.  reach: words
-    that they see before and after each.
+    that they see before and after each.  known: how many words it is told that it knows.
     """
 
     architecture = "word-cnn"
@@ -81,6 +105,7 @@ class WordCNN(EmotionNetwork):
         size: int,
         hidden: int,
         reach: int,
+        known: int = 0,
     ) -> None:
         super().__init__(labels, groups)
         self.sizes = {
@@ -90,6 +115,8 @@ class WordCNN(EmotionNetwork):
             "hidden": hidden,
             "reach": reach,
         }
+        if known:
+            self.knows(np.zeros(known, dtype=np.uint64), 0.0)
         self.reach = reach
         self.words = nn.Embedding(word_buckets, size)
         self.grams = nn.EmbeddingBag(gram_buckets, size, mode="mean")
@@ -184,7 +211,8 @@ def save(network: WordCNN | WordPairs, folder: Path) -> None:
         "sizes": network.sizes,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    state = network.state_dict().items()
+    weights = {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in state}
     (folder / "model.safetensors").write_bytes(serialize(weights))
 
 
@@ -196,7 +224,9 @@ def load(folder: Path) -> WordCNN | WordPairs:
         groups = tuple(EMOTIONS.index(group) for group in config["groups"])
         network = kind(tuple(config["labels"]), groups, **config["sizes"])
         weights = load_file(folder / "model.safetensors")
-        network.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        network.load_state_dict(
+            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+        )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         expected = f"config.json (architecture one of {sorted(ARCHITECTURES)}) and its model.safetensors"
         raise ModelError(f"{folder} is no house emotion classifier, expected {expected}: {error}") from error

@@ -61,6 +61,22 @@ def test_lists_arrays_slices_and_chunks_are_read_alike(model, monkeypatch):
     assert predict(model, []).shape == (0, 7)
 
 
+def test_a_judge_is_the_less_sure_of_a_text_the_more_of_its_words_it_does_not_know(tmp_path):
+    from corpusmith.models.networks import load, save
+
+    network = load(house.folder("house/emotion-judge"))
+    texts = pa.array(["i love this", "i love zzyzx", "zzyzx qwrtz", ""])
+    before = network.predict(texts)
+    network.knows(words(pa.array(["i love this"])).hashes, caution=2.0)
+    shares = network.unknown(words(texts)).squeeze().tolist()
+    assert shares == pytest.approx([0, 2 / 3, 2, 0])
+    after = network.predict(texts)
+    np.testing.assert_allclose(after[[0, 3]], before[[0, 3]], atol=1e-6)
+    assert (after[1:3].max(axis=1) < before[1:3].max(axis=1)).all()
+    save(network, tmp_path)
+    np.testing.assert_allclose(load(tmp_path).predict(texts), after, atol=1e-3)
+
+
 def test_personal_data_left_by_the_scrubber_does_not_sway_the_judge():
     plain = predict("house/emotion-judge", ["thanks for the link, it helps a lot"])
     scrubbed = predict("house/emotion-judge", ["thanks for the link [URL], it helps a lot [PHONE][CARD]"])
