@@ -115,9 +115,10 @@ def test_the_judge_learns_what_a_slower_teacher_says_of_the_texts_that_it_read(t
         emotion.train(tmp_path / run, data, 3, folder, tmp_path / "work", reads=100)
     assert house.revision(tmp_path / "one/emotion-judge") == house.revision(tmp_path / "two/emotion-judge")
     assert len(judge.read) == 150  # as many comments, and all of the sentences
-    sadness = predict(tmp_path / "one/emotion-judge", list(SAID.values()))[:, EMOTIONS.index("sadness")]
     emotion.train(tmp_path / "alone", data, 3)
-    assert sadness.sum() > predict(tmp_path / "alone/emotion-judge", list(SAID.values()))[:, 1].sum() + 0.2
+    others = [text for name, text in SAID.items() if name != "sadness"]
+    taught, alone = (predict(tmp_path / run / "emotion-judge", others)[:, 1].min() for run in ("one", "alone"))
+    assert taught > 10 * alone
     assert f"house/slower ({house.revision(folder)[:12]})" in (tmp_path / "one/emotion-judge/README.md").read_text()
     assert "house/slower" not in (tmp_path / "one/emotion-guide/README.md").read_text()
 
@@ -127,7 +128,7 @@ def test_posts_that_are_held_out_are_not_learned_from(tmp_path):
         pl.DataFrame({"title": [f"of {name}"], "selftext": [None]}, schema_overrides={"selftext": pl.String}).write_csv(
             tmp_path / f"{name}.csv"
         )
-    assert emotion.posts(tmp_path) == ["of self", ""]
+    assert emotion.posts(tmp_path) == ["of self"]
 
 
 def test_rows_of_several_labels_count_in_parts(tmp_path):
