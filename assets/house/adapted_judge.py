@@ -24,7 +24,7 @@ from corpusmith.models.house import HOUSE
 from corpusmith.models.text.adapted_judge import base_revision
 
 if TYPE_CHECKING:
-    from corpusmith.models.adapted import AdaptedLanguageModel
+    from corpusmith.models.adapted_network import AdaptedLanguageModel
 
 NAME = "adapted-judge"
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -59,7 +59,7 @@ def make(
     calibrates. rows: so many of them, drawn at random, are learned from; None: all. steps: of ROWS_PER_STEP rows; None:
     EPOCHS times all. The same seed on as many threads gives the same weights, stopped in between or not.
     """
-    from corpusmith.models import adapted
+    from corpusmith.models import adapted_network
 
     names, groups = emotion.fine_labels(data)
     every = emotion.examples(data / "goemotions/original/train.tsv", groups)
@@ -68,13 +68,13 @@ def make(
         drawn = np.random.default_rng(seed).permutation(len(seen.texts))[:rows]
         seen = seen.where(np.isin(np.arange(len(seen.texts)), drawn))
     steps = steps or EPOCHS * math.ceil(len(seen.texts) / ROWS_PER_STEP)
-    network = adapted.untrained(base, layers, RANK, names, groups, seed)
+    network = adapted_network.untrained(base, layers, RANK, names, groups, seed)
     work.mkdir(parents=True, exist_ok=True)
     train(network, seen, steps, work / "checkpoint.pt", seed)
     emotion.even_out(network, seen.emotions.mean(axis=0))
     emotion.calibrate(network, network.logits(kept_back.texts), kept_back.emotions)
     config = {"base": base, "base_revision": base_revision(base), "layers": layers, "rank": RANK}
-    adapted.save(network, out, config)
+    adapted_network.save(network, out, config)
     describe(out, data, {"trained_rows": len(seen.texts), "steps": steps}, seed)
 
 
@@ -85,7 +85,7 @@ def train(network: AdaptedLanguageModel, rows: emotion.Examples, steps: int, che
     """
     import torch
 
-    from corpusmith.models.adapted import trained
+    from corpusmith.models.adapted_network import trained
 
     ids = network.encoded(rows.texts)
     lengths = np.array([len(own) for own in ids])
@@ -145,7 +145,7 @@ def _schedule(step: int, steps: int) -> float:
 
 def describe(folder: Path, data: Path, said: dict[str, Any], seed: int = 0) -> None:
     """Measure the judge as it was written, on the rows of GoEmotions dev with one emotion; write metrics and card."""
-    from corpusmith.models.adapted import load
+    from corpusmith.models.adapted_network import load
 
     _, groups = emotion.fine_labels(data)
     dev = emotion.examples(data / "goemotions/original/dev.tsv", groups).single

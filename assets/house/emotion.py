@@ -216,7 +216,7 @@ def read_by(teacher: Path, work: Path, texts: pa.Array) -> Floats:
     What is there already was said by the same judge of the same texts, and is not read again.
     """
     from corpusmith.models import house
-    from corpusmith.models.adapted import load
+    from corpusmith.models.adapted_network import load
 
     network = functools.cache(lambda: load(teacher))
     work.mkdir(parents=True, exist_ok=True)

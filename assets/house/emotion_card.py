@@ -24,8 +24,8 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 ABOUT = {
     "emotion-judge": (
         "It judges every text of the corpus: a convolution over words, whose vectors are sums of hashed words and "
-        "n-grams. Of a text with many words that it has hardly seen with a label it is less sure: its temperature rises "
-        "with their share.",
+        "n-grams. Of a text with many words that it has hardly seen with a label it is less sure: its temperature "
+        "rises with their share.",
         "The texts, not labels, of 32,000 top posts of Reddit (`umbrae/reddit-top-2.5-million`, **ODC PDDL 1.0**, "
         "public domain): its word vectors began as factorised mutual information there, and it learned from teachers "
         "of its own kind, trained on the same rows of GoEmotions, what they make of sentences of those posts.",

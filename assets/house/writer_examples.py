@@ -19,7 +19,7 @@ from corpusmith.assets.house import language_text as material
 from corpusmith.curate.similarity import FUNCTION_WORDS
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text import prompts
-from corpusmith.models.text.adapted import topics
+from corpusmith.models.text.adapted_writer import topics
 from corpusmith.models.text.classify import predict
 
 Row = TypeVar("Row")

@@ -15,7 +15,7 @@ from corpusmith.curate.memorised import WORDS, index_of, longest_overlap
 from corpusmith.curate.similarity import content_kept
 from corpusmith.emotions import EMOTIONS
 from corpusmith.hardware import machine
-from corpusmith.models.text.adapted import AdaptedWriter, generator, rewriter, topics
+from corpusmith.models.text.adapted_writer import AdaptedWriter, generator, rewriter, topics
 from corpusmith.models.text.classify import predict
 from corpusmith.score import naturalness
 from corpusmith.score.scores import Measurement

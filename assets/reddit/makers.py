@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corpusmith.assets.reddit.settings import Models
 from corpusmith.models import house
-from corpusmith.models.text import adapted, chat, classify, rewrite, writers
+from corpusmith.models.text import adapted_writer, chat, classify, rewrite, writers
 from corpusmith.models.text.adapted_judge import AdaptedJudge, is_adapted
 from corpusmith.models.text.servers import served
 from corpusmith.work.produce import Maker
@@ -27,14 +27,14 @@ def rewriter(models: Models) -> Maker:
     """Puts a neutral comment into a target emotion."""
     if models.rewriter.startswith(LLM):
         return writers.LlmRewriter(_chat(models.rewriter, models))
-    return rewrite.HouseRewriter() if models.rewriter == HOUSE else adapted.rewriter(models.rewriter)
+    return rewrite.HouseRewriter() if models.rewriter == HOUSE else adapted_writer.rewriter(models.rewriter)
 
 
 def generator(models: Models) -> Maker:
     """Writes a new comment of an emotion."""
     if models.generator.startswith(LLM):
         return writers.LlmGenerator(_chat(models.generator, models))
-    return writers.HouseGenerator() if models.generator == HOUSE else adapted.generator(models.generator)
+    return writers.HouseGenerator() if models.generator == HOUSE else adapted_writer.generator(models.generator)
 
 
 def _judge(named: str, models: Models) -> Maker:

@@ -13,7 +13,7 @@ from corpusmith.curate.duplicates import near_duplicates, similar_to
 from corpusmith.curate.memorised import longest_overlap
 from corpusmith.curate.privacy import scrub
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models.text.adapted import MOST_WORDS, topics
+from corpusmith.models.text.adapted_writer import MOST_WORDS, topics
 from corpusmith.work.draws import below
 from corpusmith.work.plan import canonical, seeds
 from corpusmith.work.produce import Maker, with_failed

@@ -18,7 +18,7 @@ from corpusmith.models.text.classify import LABELS, labels
 from corpusmith.work.plan import fingerprint
 
 if TYPE_CHECKING:
-    from corpusmith.models.adapted import AdaptedLanguageModel
+    from corpusmith.models.adapted_network import AdaptedLanguageModel
 
 VERSION: Final = 1  # of how texts are read and labels are made: raise it when that changes
 BATCH_ROWS: Final = 256
@@ -73,7 +73,7 @@ class AdaptedJudge:
 
     @cached_property
     def _network(self) -> AdaptedLanguageModel:
-        from corpusmith.models.adapted import load
+        from corpusmith.models.adapted_network import load
 
         return load(self._folder, self.hardware["dtype"], self.hardware["device"])
 

@@ -11,7 +11,7 @@ from corpusmith.assets.reddit import makers
 from corpusmith.assets.registry import load as settings
 from corpusmith.emotions import EMOTIONS
 from corpusmith.errors import ModelError
-from corpusmith.models import house
+from corpusmith.models import adapted_network, house
 from corpusmith.models.text.adapted_judge import AdaptedJudge
 from corpusmith.models.text.classify import EKMAN, LABELS
 
@@ -113,7 +113,6 @@ def test_a_text_s_labels_do_not_depend_on_its_mates(shipped):
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_weights(shipped, base, data, quick, tmp_path, monkeypatch):
-    from corpusmith.models import adapted
 
     stopped = adapted_judge.batches
     monkeypatch.setattr(adapted_judge, "SAVE_SECONDS", 0)
@@ -130,7 +129,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(shipped, base, d
     monkeypatch.setattr(adapted_judge, "batches", stopped)
     adapted_judge.make(data, tmp_path / "work", tmp_path / "judge", **asked)
     assert house.revision(tmp_path / "judge") == house.revision(shipped)
-    assert adapted.load(tmp_path / "judge").predict(pa.array(["love"])).shape == (1, 7)
+    assert adapted_network.load(tmp_path / "judge").predict(pa.array(["love"])).shape == (1, 7)
 
 
 def test_every_row_is_dealt_once_an_epoch_beside_rows_of_its_length(monkeypatch):
@@ -160,14 +159,13 @@ def test_a_base_that_is_not_here_says_how_to_get_it(shipped, tmp_path, monkeypat
 
 
 def test_weights_that_do_not_fit_the_base_are_refused(shipped, tmp_path):
-    from corpusmith.models import adapted
 
     for file in shipped.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((shipped / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"layers": 3}))
     with pytest.raises(ModelError, match="does not fit its base"):
-        adapted.load(tmp_path)
+        adapted_network.load(tmp_path)
 
 
 def test_a_house_judge_of_this_kind_is_found_by_its_name(shipped, monkeypatch):
@@ -179,8 +177,7 @@ def test_a_house_judge_of_this_kind_is_found_by_its_name(shipped, monkeypatch):
 
 
 def test_the_recipe_calibrates_as_the_fast_judge_s_does(shipped):
-    from corpusmith.models import adapted
 
-    network = adapted.load(shipped)
+    network = adapted_network.load(shipped)
     assert network.temperature.item() != 1
     assert network.bias.tolist() == pytest.approx([-emotion.EVENING * np.log(1 / 7)] * 7, abs=0.02)

@@ -7,7 +7,7 @@ import pytest
 
 from corpusmith.assets.house import emotion, emotion_card
 from corpusmith.emotions import EMOTIONS
-from corpusmith.models import house
+from corpusmith.models import adapted_network, house
 from corpusmith.models.text.classify import EKMAN, predict
 
 SAID = {
@@ -86,12 +86,11 @@ class Contrary:
 @pytest.fixture
 def teacher(tmp_path, monkeypatch):
     """The folder of a judge, and the judge that is loaded from it."""
-    from corpusmith.models import adapted
 
     folder, judge = tmp_path / "slower", Contrary()
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    monkeypatch.setattr(adapted, "load", lambda of: judge)
+    monkeypatch.setattr(adapted_network, "load", lambda of: judge)
     monkeypatch.setattr(emotion, "READ_AT_ONCE", 16)
     return folder, judge
 

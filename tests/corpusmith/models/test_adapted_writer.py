@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from corpusmith.errors import ModelError
 from corpusmith.models import loading
-from corpusmith.models.text import adapted, language
+from corpusmith.models.text import adapted_writer, language
 from corpusmith.models.text.chat import Answer, CutOffError
 from corpusmith.models.text.writers import CUT_OFF
 from corpusmith.score.hidden_states import HiddenStates
@@ -94,7 +94,7 @@ class Scripted:
 
 
 def made(task, chat, **row):
-    writer = adapted.AdaptedWriter(BASE, task)
+    writer = adapted_writer.AdaptedWriter(BASE, task)
     writer.chat = chat
     rows = pa.RecordBatch.from_pylist([{"key": "0" * 32, **row}])
     return writer.make(rows).to_pylist()[0][task.made]
@@ -110,18 +110,18 @@ def test_the_first_answer_with_the_emotion_and_the_facts_is_taken():
         "I hate this fucking train to Boston, it leaves at 9!",
         "I hate, hate, hate that the fucking train to Boston leaves at 9!",
     )
-    assert made(adapted.REWRITE, chat, **ABOUT) == "I hate this fucking train to Boston, it leaves at 9!"
+    assert made(adapted_writer.REWRITE, chat, **ABOUT) == "I hate this fucking train to Boston, it leaves at 9!"
     assert len(chat.asked) == 3
 
 
 def test_where_no_answer_is_sure_the_best_is_taken():
     calm, lost = "The train to Boston leaves at 9, they say.", "I hate this so fucking much!"
-    assert made(adapted.REWRITE, Scripted(lost, calm, lost, calm), **ABOUT) in (calm, lost)
-    assert made(adapted.WRITE, Scripted("It is a table.", "Ugh, tables."), **write("anger")) == "Ugh, tables."
+    assert made(adapted_writer.REWRITE, Scripted(lost, calm, lost, calm), **ABOUT) in (calm, lost)
+    assert made(adapted_writer.WRITE, Scripted("It is a table.", "Ugh, tables."), **write("anger")) == "Ugh, tables."
 
 
 def test_answers_that_never_end_are_none():
-    assert made(adapted.WRITE, Scripted(CutOffError("and so on and")), **write("joy")) == CUT_OFF
+    assert made(adapted_writer.WRITE, Scripted(CutOffError("and so on and")), **write("joy")) == CUT_OFF
 
 
 def write(emotion: str) -> dict[str, object]:
@@ -129,7 +129,7 @@ def write(emotion: str) -> dict[str, object]:
 
 
 def test_a_row_does_not_depend_on_who_rides_along(folder):
-    writer = adapted.rewriter(str(folder))
+    writer = adapted_writer.rewriter(str(folder))
     texts = ["The bus was late again.", "We met at the old bridge on Sunday morning.", "It has four doors."]
     rows = [{"key": f"{n}" * 32, "text": text, "target": "joy"} for n, text in enumerate(texts)]
     together = writer.make(pa.RecordBatch.from_pylist(rows)).to_pylist()
@@ -138,15 +138,15 @@ def test_a_row_does_not_depend_on_who_rides_along(folder):
 
 
 def test_what_decides_a_text_decides_its_key(folder):
-    first, second = adapted.rewriter(str(folder)), adapted.rewriter(BASE)
+    first, second = adapted_writer.rewriter(str(folder)), adapted_writer.rewriter(BASE)
     assert first.fingerprint != second.fingerprint
-    assert adapted.generator(BASE).fingerprint != second.fingerprint
-    assert first.fingerprint == adapted.rewriter(str(folder)).fingerprint
+    assert adapted_writer.generator(BASE).fingerprint != second.fingerprint
+    assert first.fingerprint == adapted_writer.rewriter(str(folder)).fingerprint
 
 
 def test_nobody_says_the_same_four_words_twice():
-    assert adapted.stutters("I hate it, the bus was late and The bus was late")
-    assert not adapted.stutters("The bus was late, the bus was full")
+    assert adapted_writer.stutters("I hate it, the bus was late and The bus was late")
+    assert not adapted_writer.stutters("The bus was late, the bus was full")
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,16 @@ def test_nobody_says_the_same_four_words_twice():
     ],
 )
 def test_a_quotation_mark_without_a_partner_is_dropped(said, text):
-    assert adapted.unquoted(said) == text
+    assert adapted_writer.unquoted(said) == text
 
 
 def test_topics_are_words_that_say_what_a_text_is_about():
-    found = adapted.topics(pl.Series(["The train to [EMAIL]'s house, the Train!", "I would have been 12345", ""]))
+    found = adapted_writer.topics(
+        pl.Series(["The train to [EMAIL]'s house, the Train!", "I would have been 12345", ""])
+    )
     assert found.to_list() == [["train", "house"], [], []]
 
 
 @given(st.text())
 def test_any_text_has_topics_or_none(text):
-    assert all(len(word) > 3 for word in adapted.topics(pl.Series([text]))[0])
+    assert all(len(word) > 3 for word in adapted_writer.topics(pl.Series([text]))[0])
