@@ -138,7 +138,7 @@ def _converted(entry: Entry, weights: Path, target: Path) -> None:
     """A GGUF file as a folder of safetensors in float16, tokenizer and chat template beside them."""
     import torch
     import transformers
-    from safetensors.torch import save_model
+    from safetensors.torch import save_file
 
     opened: dict[str, Any] = {"gguf_file": weights.name, "trust_remote_code": False}
     with explained(entry.repository):
@@ -150,6 +150,8 @@ def _converted(entry: Entry, weights: Path, target: Path) -> None:
     target.mkdir()
     model.config.save_pretrained(target)
     model.generation_config.save_pretrained(target)
-    save_model(model, str(target / WEIGHTS), metadata={"format": "pt"})
+    tied = model.all_tied_weights_keys  # each under the name that all of transformers' classes look for
+    weights_by_name = {name: value for name, value in model.state_dict().items() if name not in tied}
+    save_file(weights_by_name, target / WEIGHTS, metadata={"format": "pt"})
     (target / WEIGHTS).chmod(0o644)  # it is written for its owner alone, a cache may be shared
     tokenizer.save_pretrained(target)

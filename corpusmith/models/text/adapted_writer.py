@@ -30,7 +30,7 @@ from corpusmith.work.plan import fingerprint, seeds
 VERSION: Final = 1  # of how answers are asked for and chosen: raise it when that changes
 MOST_WORDS: Final = 45  # of a comment: what the house writer learned from has no more
 LONGEST_TOKENS: Final = 96
-ADDED_WORDS: Final = (1, 6)  # by a rewrite
+ADDED_WORDS: Final = (3, 9)  # by a rewrite
 TRIES: Final = 4  # answers that are drawn for a row, at most
 SURE: Final = 0.5  # that the guide must be of the emotion, for an answer to be taken at once
 KEPT: Final = 0.8  # of the source's content words, likewise
@@ -38,6 +38,8 @@ FAULTY: Final = 0.1  # what a text counts that loses more, or stutters
 STUTTER: Final = 4  # words that nobody says twice in one comment
 GUIDE: Final = "house/emotion-guide"
 TEMPERATURE: Final = 0.9
+GUIDANCE: Final = 1.0  # away from what the same question would be answered with if it were calm
+CALM: Final = "neutral"
 TOP_P: Final = 0.95
 WORDS: Final = r"[\p{L}\p{N}]+(?:'\p{L}+)*"
 
@@ -87,7 +89,7 @@ class AdaptedWriter:
     """Of a text that it rewrites."""
 
     def __init__(self, model: str, task: Task, guide: str = GUIDE, batch_rows: int = 128) -> None:
-        self.chat = LocalChat(model, temperature=TEMPERATURE, top_p=TOP_P, batch_rows=batch_rows)
+        self.chat = LocalChat(model, temperature=TEMPERATURE, top_p=TOP_P, batch_rows=batch_rows, guidance=GUIDANCE)
         self.task, self.guide, self.batch_rows = task, guide, batch_rows
         self.name, self.inputs = task.name, task.inputs
         self.schema = pa.schema([pa.field(task.made, pa.string()), pa.field("guide", pa.float32())])
@@ -123,11 +125,15 @@ class AdaptedWriter:
         """One text for each row, CUT_OFF where no answer came to its end. Raises ValueError: a text that is missing."""
         asked = rows.to_pylist()
         drawn = seeds([row["key"] for row in asked])
-        questions = [self.task.ask(row, draw) for row, draw in zip(asked, mix(drawn), strict=True)]
+        calm = [{**row, self.task.emotion: CALM} for row in asked]
+        questions, others = (
+            [self.task.ask(row, draw) for row, draw in zip(side, mix(drawn), strict=True)] for side in (asked, calm)
+        )
         texts, scores = [CUT_OFF] * len(asked), np.full(len(asked), -1.0)
         waiting = np.arange(len(asked))
         for number in range(TRIES):
-            tried = self._tried([questions[row] for row in waiting], drawn[waiting] + np.uint64(number))
+            said = ([side[row] for row in waiting] for side in (questions, others))
+            tried = self._tried(*said, drawn[waiting] + np.uint64(number))
             found = self._scores([asked[row] for row in waiting], tried)
             for row, text, score in zip(waiting.tolist(), tried, found.tolist(), strict=True):
                 if score > scores[row]:
@@ -137,8 +143,8 @@ class AdaptedWriter:
                 break
         return pa.record_batch([pa.array(texts, pa.string()), pa.array(scores, pa.float32())], schema=self.schema)
 
-    def _tried(self, questions: Sequence[Conversation], drawn: Seeds) -> list[str]:
-        answers = self.chat.answer(questions, drawn, LONGEST_TOKENS, None)
+    def _tried(self, questions: Sequence[Conversation], others: Sequence[Conversation], drawn: Seeds) -> list[str]:
+        answers = self.chat.answer(questions, drawn, LONGEST_TOKENS, None, others)
         return [CUT_OFF if isinstance(answer, CutOffError) else unquoted(plain(str(answer))) for answer in answers]
 
     def _scores(self, asked: Sequence[Row], texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -75,6 +75,7 @@ class LocalChat:
     temperature: float = 0.7
     top_p: float = 0.95
     batch_rows: int = 64
+    guidance: float = 0.0
 
     @cached_property
     def revision(self) -> str:
@@ -90,6 +91,8 @@ class LocalChat:
         from corpusmith.models.text.sampling import TOP_K
 
         drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
+        if self.guidance:
+            drawn["guidance"] = self.guidance
         return {**drawn, "dtype": language_hardware(self.name)["dtype"]}
 
     @property
@@ -107,12 +110,21 @@ class LocalChat:
         return load(self.name, self.wanted)
 
     def answer(
-        self, conversations: Sequence[Conversation], seeds: Seeds, max_tokens: int, schema: Schema | None
+        self,
+        conversations: Sequence[Conversation],
+        seeds: Seeds,
+        max_tokens: int,
+        schema: Schema | None,
+        against: Sequence[Conversation] = (),
     ) -> list[str | UnansweredError]:
-        """See Chat. Questions of like length share a batch; a row's draws come from its own seed."""
+        """See Chat. Questions of like length share a batch; a row's draws come from its own seed.
+
+        against: other questions, one for each, that the answers are to be led away from, by ``guidance``.
+        """
         from corpusmith.models.text.sampling import sample
 
         asked = [self._tokens(conversation) for conversation in conversations]
+        others = [self._tokens(conversation) for conversation in against]
         order = sorted(range(len(asked)), key=lambda row: len(asked[row]))
         answers: list[str | UnansweredError] = [""] * len(asked)
         for start in range(0, len(order), self.batch_rows):
@@ -124,6 +136,8 @@ class LocalChat:
                 max_tokens=max_tokens,
                 temperature=self.temperature,
                 top_p=self.top_p,
+                against=[others[row] for row in rows] if others else (),
+                guidance=self.guidance,
             )
             texts = self.language.tokenizer.batch_decode(drawn, skip_special_tokens=True)
             for row, tokens, text in zip(rows, drawn, texts, strict=True):

