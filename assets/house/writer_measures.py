@@ -23,7 +23,7 @@ from corpusmith.work.plan import keys
 
 JUDGE: Final = "house/emotion-judge"
 CARD: Final = Path(__file__).with_name("writer_card.md")
-PER_EMOTION: Final = 60  # comments that are written, and as many that are rewritten
+PER_EMOTION: Final = 40  # comments that are written, and as many that are rewritten
 DRAWS: Final = 200
 EXACT: Final = 32_000_000  # bytes of a filter that is large enough to be as good as exact
 

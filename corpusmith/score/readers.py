@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from corpusmith.hardware import one_thread
+from corpusmith.models import house
 
 READER: Final = "house/language"
 MOST_TOKENS: Final = 64  # of a text that are read
@@ -77,12 +78,10 @@ def _learned(tokens: Sequence[list[int]], written: Bools, rows: Ints, seed: int)
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    from corpusmith.models.loading import folder_of
-
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder_of(READER), num_labels=1, dtype=torch.float32
+            house.folder(READER), num_labels=1, dtype=torch.float32
         )
     model.train()
     draw = np.random.default_rng(seed)
@@ -96,7 +95,8 @@ def _learned(tokens: Sequence[list[int]], written: Bools, rows: Ints, seed: int)
             part = order[start : start + ROWS_PER_STEP]
             truth = torch.from_numpy(written[part].astype(np.float32))
             logits = _forward(model, [tokens[row] for row in part])
-            torch.nn.functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=share).backward()
+            loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=share)
+            loss.backward()
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)

@@ -132,8 +132,8 @@ class AdaptedWriter:
         texts, scores = [CUT_OFF] * len(asked), np.full(len(asked), -1.0)
         waiting = np.arange(len(asked))
         for number in range(TRIES):
-            said = ([side[row] for row in waiting] for side in (questions, others))
-            tried = self._tried(*said, drawn[waiting] + np.uint64(number))
+            said, calmly = ([side[row] for row in waiting] for side in (questions, others))
+            tried = self._tried(said, calmly, drawn[waiting] + np.uint64(number))
             found = self._scores([asked[row] for row in waiting], tried)
             for row, text, score in zip(waiting.tolist(), tried, found.tolist(), strict=True):
                 if score > scores[row]:
