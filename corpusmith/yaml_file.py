@@ -13,8 +13,16 @@ from corpusmith.errors import SettingsError
 
 LARGEST = 1 << 20
 """Bytes of a file of settings at most."""
+DEEPEST = 100
+"""Tables and lists within each other at most."""
 ODD = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 """Numbers that YAML 1.1 takes for octal (017 is 15) or sexagesimal (1:30 is 90)."""
+
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, which reads ten times as fast, where PyYAML was built with it."""
+OPENING = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken)
+OPENING += (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 Lines = dict[tuple[str, ...], int]
 
@@ -46,13 +54,13 @@ def read(path: Path) -> tuple[dict[str, Any], Lines]:
 def parse(text: str, where: str) -> tuple[Any, Lines]:
     """The value in a text, and the line of each key by its path. Raises SettingsError, which begins with ``where``."""
     try:
-        _without_aliases(text)
-        node = yaml.compose(text, yaml.SafeLoader)
+        _check_tokens(text)
+        node = yaml.compose(text, LOADER)
         if node is None:
             return None, {}
         lines: Lines = {}
         _check(node, (), lines, where)
-        return yaml.safe_load(text), lines
+        return yaml.load(text, LOADER), lines
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SettingsError(_told(error, where)) from None
 
@@ -73,7 +81,7 @@ def with_value(text: str, path: Sequence[str], value: str) -> str:
 
 def _check(node: yaml.Node, path: tuple[str, ...], lines: Lines, where: str) -> None:
     """Notes the line of each key; raises SettingsError at a key that stands twice in a table, and at an odd number."""
-    if isinstance(node, yaml.ScalarNode) and node.style is None and ODD.fullmatch(node.value):
+    if isinstance(node, yaml.ScalarNode) and not node.style and ODD.fullmatch(node.value):
         at, name = f"{where}:{node.start_mark.line + 1}", ".".join(path)
         raise SettingsError(f"{at}: {name}: {node.value} would be read as another number: write it without a leading 0")
     if isinstance(node, yaml.SequenceNode):
@@ -88,11 +96,19 @@ def _check(node: yaml.Node, path: tuple[str, ...], lines: Lines, where: str) -> 
             _check(value, named, lines, where)
 
 
-def _without_aliases(text: str) -> None:
-    """Raises ValueError at an alias: a few of them within each other are a file of any size."""
-    for token in yaml.scan(text, yaml.SafeLoader):
+def _check_tokens(text: str) -> None:
+    """Raises ValueError at what would be too much to compose.
+
+    A few aliases within each other are a file of any size, and libyaml's loader dies of tables within tables.
+    """
+    depth = 0
+    for token in yaml.scan(text, LOADER):
+        line = token.start_mark.line + 1
         if isinstance(token, yaml.AliasToken):
-            raise ValueError(f"line {token.start_mark.line + 1} has an alias (*{token.value}): write the value itself")
+            raise ValueError(f"line {line} has an alias (*{token.value}): write the value itself")
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if depth > DEEPEST:
+            raise ValueError(f"line {line} is nested more than {DEEPEST} deep")
 
 
 def _told(error: Exception, where: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import yaml
 
 from corpusmith.work.draws import STEP, Seeds, below
+from corpusmith.yaml_file import LOADER
 
 Phrases = Mapping[str, Iterable[str]]
 
@@ -27,7 +28,7 @@ def phrases(text: str) -> dict[str, Any]:
             return {name: read(inner) for name, inner in value.items()}
         return ["" if line == "~" else line.replace("¶", "\n\n") for line in value.splitlines()]
 
-    return {name: read(value) for name, value in yaml.safe_load(text).items()}
+    return {name: read(value) for name, value in yaml.load(text, LOADER).items()}
 
 
 class Grammar:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from corpusmith.errors import ModelError
 from corpusmith.models import house
+from corpusmith.yaml_file import LOADER
 
 CATALOG: Final = Path(__file__).with_name("catalog.yaml")
 Role = Literal[
@@ -125,8 +126,8 @@ def catalog(path: Path = CATALOG) -> Mapping[str, Entry]:
     """
     text = path.read_text(encoding="utf-8")
     try:
-        raw = yaml.safe_load(text)
-        root = yaml.compose(text)
+        raw = yaml.load(text, LOADER)
+        root = yaml.compose(text, LOADER)
     except yaml.YAMLError as error:
         raise ModelError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict) or not all(isinstance(models, dict) for models in raw.values()):

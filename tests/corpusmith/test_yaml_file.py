@@ -44,8 +44,9 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
     assert "is larger than" in fault(tmp_path, b"#" * (yaml_file.LARGEST + 1))
 
 
-def test_nested_too_deep_is_one_line(tmp_path: Path) -> None:
-    assert "is not valid YAML" in fault(tmp_path, b"[" * 5_000)
+@pytest.mark.parametrize("data", [b"[" * 5_000, b"[" * 200_000 + b"]" * 200_000, b"- " * 5_000, b"? " * 5_000])
+def test_nested_too_deep_is_one_line(tmp_path: Path, data: bytes) -> None:
+    assert "is not valid YAML" in fault(tmp_path, data)
 
 
 def test_quoted_numbers_and_equal_keys_of_two_tables_are_fine(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from corpusmith.models import house
 from corpusmith.models.text import classify
 from corpusmith.work.draws import STEP, Seeds, below, mix, uniform
 from corpusmith.work.plan import fingerprint, seeds
+from corpusmith.yaml_file import LOADER
 
 VERSION: Final = 1  # of how frames are put around a text: raise it when that changes
 FRAMES: Final = Path(__file__).with_name("frames.yaml")
@@ -151,7 +152,7 @@ def choose(guesses: npt.NDArray[np.float32], drawn: Seeds, sharpness: float) -> 
 @cache
 def frames() -> dict[str, dict[str, tuple[str, ...]]]:
     """The bank of frames: emotion, part, phrases with their choices spelt out."""
-    bank = yaml.safe_load(FRAMES.read_text("utf-8"))
+    bank = yaml.load(FRAMES.read_text("utf-8"), LOADER)
     return {
         emotion: {part: tuple(itertools.chain(*map(_spelt, lines.splitlines()))) for part, lines in parts.items()}
         for emotion, parts in bank.items()
