@@ -1,9 +1,14 @@
 """Fixtures that several test folders share."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of commands would each compile all that they import
+sys.dont_write_bytecode = False
 
 settings.register_profile("corpusmith", deadline=None)  # a busy machine is no failure
 settings.load_profile("corpusmith")

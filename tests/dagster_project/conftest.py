@@ -10,6 +10,8 @@ import forked
 import pytest
 from filelock import FileLock
 
+forked.unsynced()
+
 
 @dataclass(frozen=True)
 class Ran:
