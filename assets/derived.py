@@ -35,6 +35,9 @@ OTHER_RELEASE = (
 """When the sensor ``<corpus>_releases``, once it is turned on, asks for a publication."""
 
 
+_interval = cache(get_smallest_cron_interval)  # which tries a thousand ticks
+
+
 def assets_of(corpus: Corpus) -> list[dg.AssetsDefinition]:
     """The assets of a corpus's graph, each after those that it is made from."""
     module = import_module(corpus.graph)
@@ -75,7 +78,7 @@ def release(corpus: Corpus) -> dg.AssetsDefinition:
         return shown(named, folder, status_metadata(corpus, workshop))
 
     names = dict.fromkeys((*corpus.tables, *corpus.scores))
-    missed = dg.FreshnessPolicy.time_window(2 * get_smallest_cron_interval(corpus.schedule))
+    missed = dg.FreshnessPolicy.time_window(2 * _interval(corpus.schedule))
     asset = corpus_asset(group=corpus.name, kinds={"parquet", "dvc"}, freshness_policy=missed)
     return asset(_taking(release, corpus, names))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import uuid
 from collections.abc import Callable
@@ -59,12 +60,15 @@ class _Runs:
     interrupts: Interrupts
     checks: list[dg.AssetCheckEvaluation] = dataclasses.field(default_factory=list)
 
-    def run(self, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
+    @functools.cached_property
+    def defs(self) -> dg.Definitions:
         workshop = dataclasses.replace(self.workshop, on_progress=self._on_progress)
-        defs = definitions(workshop, {"steps": _listener(self._hear)})
+        return definitions(workshop, {"steps": _listener(self._hear)})
+
+    def run(self, job: str, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
         run_id = str(uuid.uuid4())
         try:
-            found = defs.resolve_job_def(job)
+            found = self.defs.resolve_job_def(job)
             tags = {COMMAND: self.corpus}
             return found.execute_in_process(instance=instance, run_config=QUIET, run_id=run_id, tags=tags, **options)
         except BaseException as error:
