@@ -4,9 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
 from patched import STEPS
@@ -29,7 +29,7 @@ words:
 
 
 class Words:
-    """A folder of one's own with the corpus of words; its commands run in this process."""
+    """A folder of one's own with the corpus of words, which its commands run in."""
 
     def __init__(self, folder: Path):
         self.folder, self.calls = folder, folder / "calls"
@@ -50,13 +50,9 @@ class Words:
         return json.loads(ran.stdout)
 
     def _ran(self, *arguments: object, patched: str | None = None) -> subprocess.CompletedProcess[str]:
-        ours = [str(Path(sys.executable).parent / "corpusmith")]
-        command = [sys.executable, str(CORPORA / "patched.py"), patched] if patched else ours
+        command = [str(CORPORA / "patched.py"), patched] if patched else ["corpusmith"]
         paths = os.pathsep.join([str(CORPORA), os.environ.get("PYTHONPATH", str(ROOT))])
-        return subprocess.run(
-            [*command, *map(str, arguments)],
-            capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths},
-        )  # fmt: skip
+        return forked.run(*command, *map(str, arguments), env={**os.environ, "PYTHONPATH": paths})
 
     def set(self, before: str, after: str) -> None:
         text = self.params.read_text()
