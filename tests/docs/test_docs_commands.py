@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import polars as pl
 import pytest
 from filelock import FileLock
@@ -106,6 +107,8 @@ def terminal(request: pytest.FixtureRequest, smoke, tmp_path: Path) -> Iterator[
         if "s3://" in text:
             store = servers.enter_context(object_store())
             environment |= store.environment()
+        servers.enter_context(forked.command("corpusmith", tmp_path / "bin", environment))
+        environment["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{environment['PATH']}"
         yield Terminal(folder, environment)
 
 
