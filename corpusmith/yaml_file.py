@@ -20,8 +20,10 @@ ODD = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, which reads ten times as fast, where PyYAML was built with it."""
-OPENING = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken)
-OPENING += (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
+OPENING = (
+    *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
+    *(yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken),
+)
 CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 Lines = dict[tuple[str, ...], int]
