@@ -188,12 +188,12 @@ class LocalVision(ImageModel):
             asked = [_with_images(one) for one in conversations[start : start + self.batch_rows]]
             tokens = self.processor.apply_chat_template(
                 asked,
+                chat_template=one_day(self.processor.chat_template),
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs={"padding": True},
-                strftime_now=one_day,
             ).to(self.network.device, self.network.dtype)
             with torch.inference_mode():
                 drawn = self.network.generate(**tokens, max_new_tokens=max_tokens, do_sample=False)

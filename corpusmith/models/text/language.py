@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,6 +20,7 @@ from corpusmith.models.loading import (
     revision_of,
 )
 
+TODAY: Final = re.compile(r"""strftime_now\((?P<quote>["'])(?P<form>.*?)(?P=quote)\)""")
 ONE_DAY: Final = date(2024, 7, 26)  # Llama 3's own, where it is told none
 
 
@@ -71,24 +74,26 @@ def load(name: str, revision: str | None = None) -> Language:
 
 
 def templated(tokenizer: Any, conversation: Sequence[Mapping[str, Any]]) -> str:
-    """A conversation in the model's chat template, up to where its answer begins; thinking aloud is asked not to be.
-
-    Templates that tell the model what day it is (Llama 3, SmolLM3) are told ONE_DAY: the day is in no key.
-    """
+    """A conversation in the model's chat template, up to where its answer begins; thinking aloud is asked not to be."""
     return str(
         tokenizer.apply_chat_template(
             conversation,
+            chat_template=one_day(tokenizer.chat_template),
             tokenize=False,
             add_generation_prompt=True,
             enable_thinking=False,
-            strftime_now=one_day,
         )
     )
 
 
-def one_day(form: str) -> str:
-    """ONE_DAY, as a chat template wants to have it written."""
-    return ONE_DAY.strftime(form)
+def one_day(template: Any) -> Any:
+    """A chat template that would tell the model what day it is (Llama 3, SmolLM3), as it says ONE_DAY instead.
+
+    The day is in no key, so that it may be in no text. What is no string, such as several templates by name, stays.
+    """
+    if not isinstance(template, str):
+        return template
+    return TODAY.sub(lambda call: json.dumps(ONE_DAY.strftime(call["form"])), template)
 
 
 def _adapted(base: Language, name: str) -> Language:
