@@ -22,7 +22,6 @@ NOT_RUN: dict[str, str] = {
     r"\.venv/bin/python -m benchmarks produce": "measures for minutes; tests/test_benchmarks.py runs it small",
     r"\.venv/bin/python -m benchmarks\.on_a_card": "measures for minutes, and says something on a graphics card alone",
     r"corpusmith build reddit --set reddit\.models\.second_judge": "tests/assets/reddit/test_opinions.py has one",
-    r"\.venv/bin/python -m benchmarks judges": "measures for minutes; tests/test_benchmarks.py runs it small",
     r"corpusmith build reddit --source RC_": "reads a dump of one's own; tests/dagster_project/test_real_dumps.py does",
     r"corpusmith models fetch": "fetches 93 MB; tests/corpusmith/models/test_fetching.py does",
     r"corpusmith models check$": "imports every pipeline; tests/dagster_project/test_models_command.py does a role",
