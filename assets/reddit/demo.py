@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 import zstandard
 
-from corpusmith.assets.reddit.grammar import Grammar, phrases
+from corpusmith.models.text.grammar import Grammar, phrases
 from corpusmith.errors import SettingsError
 from corpusmith.work.draws import STEP, Seeds, below, mix
 

@@ -11,7 +11,7 @@ import zstandard
 
 from corpusmith.assets.reddit import demo
 from corpusmith.assets.reddit.comments import deduplicate, first
-from corpusmith.assets.reddit.grammar import Grammar, phrases
+from corpusmith.models.text.grammar import Grammar, phrases
 from corpusmith.assets.registry import load
 from corpusmith.errors import SettingsError
 
