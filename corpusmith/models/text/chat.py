@@ -68,7 +68,9 @@ class Chat(Protocol):
 class LocalChat:
     """A causal LM through transformers in this process; loads on the first question.
 
-    lengths: what an answer's least length is drawn from; None: it ends where the model ends it. The schema is not enforced while drawing: the prompt asks for it and the caller checks, so coverage stays honest.
+    The schema is not enforced while drawing: the prompt asks for it and the caller checks, so coverage stays honest.
+    lengths: what an answer's least length is drawn from; None: it ends where the model ends it. guidance: how far an
+    answer is led away from what ``against`` would be answered with.
     """
 
     name: str

@@ -16,7 +16,7 @@ TOP_K = 200  # the nucleus is looked for among so many tokens
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens before which an answer does not end: drawn from a lognormal of this median and spread, at most ``most``."""
+    """Tokens before which an answer does not end, drawn from a lognormal of this median and spread; at most most."""
 
     median: float
     spread: float
