@@ -81,7 +81,7 @@ def sample(
                 asked, other = logits.log_softmax(-1).chunk(2)
                 logits = asked + guidance * (asked - other)
             if min_tokens is not None:
-                logits[np.ix_(np.flatnonzero(min_tokens[running] > step), ends)] = -torch.inf
+                logits[np.ix_(np.flatnonzero(min_tokens[running] > step), np.array(ends))] = -torch.inf
             drawn = choose(logits, uniforms[running, step], temperature, top_p)
             going = ~np.isin(drawn, ends)
             for row, token in zip(running[going].tolist(), drawn[going].tolist(), strict=True):
