@@ -14,8 +14,8 @@ import numpy.typing as npt
 import polars as pl
 import zstandard
 
+from corpusmith.assets.reddit.grammar import Grammar, phrases
 from corpusmith.errors import SettingsError
-from corpusmith.models.text.grammar import Grammar, phrases
 from corpusmith.work.draws import STEP, Seeds, below, mix
 
 PHRASES = Path(__file__).with_name("demo_phrases")

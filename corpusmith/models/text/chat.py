@@ -6,7 +6,7 @@ import itertools
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -25,7 +25,6 @@ from corpusmith.models.text.exchange import (
 from corpusmith.models.text.language import templated
 from corpusmith.models.text.pool import Pool
 from corpusmith.models.text.prompts import Conversation
-from corpusmith.models.text.sampling import Lengths
 from corpusmith.models.text.usage import Price, Usage
 
 BEGINNING: Final = 4096  # characters of a conversation by which it is sorted
@@ -69,8 +68,6 @@ class LocalChat:
     """A causal LM through transformers in this process; loads on the first question.
 
     The schema is not enforced while drawing: the prompt asks for it and the caller checks, so coverage stays honest.
-    lengths: what an answer's least length is drawn from; None: it ends where the model ends it. guidance: how far an
-    answer is led away from what ``against`` would be answered with.
     """
 
     name: str
@@ -79,7 +76,6 @@ class LocalChat:
     top_p: float = 0.95
     batch_rows: int = 64
     guidance: float = 0.0
-    lengths: Lengths | None = None
 
     @cached_property
     def revision(self) -> str:
@@ -94,11 +90,9 @@ class LocalChat:
         from corpusmith.models.loading import language_hardware
         from corpusmith.models.text.sampling import TOP_K
 
-        drawn: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
+        drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": TOP_K}
         if self.guidance:
             drawn["guidance"] = self.guidance
-        if self.lengths:
-            drawn["lengths"] = asdict(self.lengths)
         return {**drawn, "dtype": language_hardware(self.name)["dtype"]}
 
     @property
@@ -144,7 +138,6 @@ class LocalChat:
                 top_p=self.top_p,
                 against=[others[row] for row in rows] if others else (),
                 guidance=self.guidance,
-                min_tokens=self.lengths.draw(seeds[rows]) if self.lengths else None,
             )
             texts = self.language.tokenizer.batch_decode(drawn, skip_special_tokens=True)
             for row, tokens, text in zip(rows, drawn, texts, strict=True):

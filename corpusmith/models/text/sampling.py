@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from corpusmith.models.text.language import Language
-from corpusmith.work.draws import STEP, Seeds, mix, uniform
 
 TOP_K = 200  # the nucleus is looked for among so many tokens
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Tokens before which an answer does not end, drawn from a lognormal of this median and spread; at most most."""
-
-    median: float
-    spread: float
-    most: int
-
-    def draw(self, seeds: Seeds) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """One length for each seed, (n,)."""
-        one, other = (uniform(mix(seeds) + STEP * np.uint64(at)) for at in (0, 1))
-        normal = np.sqrt(-2.0 * np.log(one)) * np.cos(2.0 * np.pi * other)  # Box and Muller 1958
-        drawn = np.minimum(self.median * np.exp(self.spread * normal), self.most)
-        return np.asarray(drawn, dtype=np.int64)
 
 
 def sample(
@@ -40,12 +22,10 @@ def sample(
     top_p: float,
     against: Sequence[Sequence[int]] = (),
     guidance: float = 0.0,
-    min_tokens: np.ndarray[Any, np.dtype[np.int64]] | None = None,
 ) -> list[list[int]]:
     """The new tokens of each prompt (token ids), without the end token; one batch, with a key-value cache.
 
     seeds: shape (n,), uint64; row i draws from ``seeds[i]`` alone. Temperature 0 takes the likeliest token.
-    min_tokens: shape (n,), before which a row does not end; None: it ends where it wants to.
     Finished rows leave the batch, so a long text does not cost as if all were long.
     against: other prompts, one for each, that the same text is read behind. What makes a token likelier behind the
     prompt than behind that one counts 1 + guidance times: classifier-free guidance (Sanchez et al. 2023, arXiv
@@ -80,8 +60,6 @@ def sample(
             if against:
                 asked, other = logits.log_softmax(-1).chunk(2)
                 logits = asked + guidance * (asked - other)
-            if min_tokens is not None:
-                logits[np.ix_(np.flatnonzero(min_tokens[running] > step), np.array(ends))] = -torch.inf
             drawn = choose(logits, uniforms[running, step], temperature, top_p)
             going = ~np.isin(drawn, ends)
             for row, token in zip(running[going].tolist(), drawn[going].tolist(), strict=True):

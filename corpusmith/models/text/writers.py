@@ -20,19 +20,12 @@ from corpusmith.models.text.batch_notes import notes_of
 from corpusmith.models.text.chat import Chat, CutOffError, LocalChat, Schema, UnansweredError
 from corpusmith.models.text.classify import LABELS
 from corpusmith.models.text.prompts import Conversation
-from corpusmith.models.text.sampling import Lengths
 from corpusmith.models.text.usage import COLUMNS, USAGE, Usage, usage_of
 from corpusmith.work.plan import fingerprint, seeds
 
 VERSION: Final = 2  # of how answers are asked for and read: raise it when that changes
 HOUSE_MODEL: Final = "house/language"
-LONGEST_TOKENS: Final = 96  # of a house comment
-LENGTHS: Final = Lengths(median=22.0, spread=1.05, most=72)
-"""Tokens before which a house comment does not end.
-
-The spread is that of the logarithm of words among the 2,662 comments of RC_2006-01 that are kept; the median is what
-brings theirs (24 words) about: a token is three quarters of a word, and a sentence goes on to its end.
-"""
+LONGEST_TOKENS: Final = 64  # of a house comment
 CUT_OFF: Final = ""  # the text of a row whose answers were all cut off; a whole answer is never empty
 LONGEST_ANSWER: Final = 512  # tokens of a JSON answer with a text
 
@@ -191,9 +184,9 @@ class HouseGenerator(ChatMaker):
     """Writes a comment of an emotion with the house LM: inputs emotion and number, makes text and its tokens."""
 
     def __init__(
-        self, model: str = HOUSE_MODEL, temperature: float = 1.0, top_p: float = 0.95, batch_rows: int = 256
+        self, model: str = HOUSE_MODEL, temperature: float = 0.8, top_p: float = 0.9, batch_rows: int = 256
     ) -> None:
-        chat = LocalChat(model, temperature=temperature, top_p=top_p, batch_rows=batch_rows, lengths=LENGTHS)
+        chat = LocalChat(model, temperature=temperature, top_p=top_p, batch_rows=batch_rows)
 
         def read(answer: str) -> Row | None:
             text = plain(answer)

@@ -11,9 +11,9 @@ import zstandard
 
 from corpusmith.assets.reddit import demo
 from corpusmith.assets.reddit.comments import deduplicate, first
+from corpusmith.assets.reddit.grammar import Grammar, phrases
 from corpusmith.assets.registry import load
 from corpusmith.errors import SettingsError
-from corpusmith.models.text.grammar import Grammar, phrases
 
 COMMENTS = 6_000
 

@@ -1,18 +1,12 @@
 """The house rewriter: another emotion, the same words."""
 
-import re
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterable
-from functools import cache
-from itertools import product
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +14,7 @@ from corpusmith.curate.similarity import content_kept
 from corpusmith.emotions import EMOTIONS
 from corpusmith.models.text import rewrite
 from corpusmith.models.text.classify import predict
-from corpusmith.models.text.grammar import SLOT
-from corpusmith.models.text.rewrite import TARGETS, HouseRewriter, candidates, choose
+from corpusmith.models.text.rewrite import TARGETS, HouseRewriter, candidates, choose, frames
 from corpusmith.work.plan import keys
 
 SOURCES = [
@@ -47,33 +40,6 @@ def tried(sources: list[str], target: str, number: int = 24) -> pl.DataFrame:
     return candidates(pl.Series(sources), pl.Series([target] * len(sources)), drawn, number)
 
 
-WORDS = 3  # from which on words are a phrase
-
-
-@cache
-def likeliest(slot: str, emotion: str) -> dict[int, tuple[str, float]]:
-    """The likeliest text of a slot with so many words (WORDS: or more), and its chance: a choice by choice product."""
-    bank = yaml.safe_load(rewrite.FRAMES.read_text("utf-8"))
-    listed = slot.split("|") if "|" in slot else {**bank["common"], **bank[emotion]}[slot].splitlines()
-    found: dict[int, tuple[str, float]] = {}
-    for phrase, times in Counter(listed).items():
-        best = {0: ("", times / len(listed))}
-        for at, piece in enumerate(SLOT.split(phrase)):
-            if piece:
-                words = min(WORDS, len(re.findall(r"[\w']+", piece)))
-                options = likeliest(piece, emotion) if at % 3 else {words: (piece, 1.0)}
-                best = likelier(
-                    (min(WORDS, n + m), (text + more, chance * other))
-                    for (n, (text, chance)), (m, (more, other)) in product(best.items(), options.items())
-                )
-        found = likelier([*found.items(), *best.items()])
-    return found
-
-
-def likelier(texts: Iterable[tuple[int, tuple[str, float]]]) -> dict[int, tuple[str, float]]:
-    return dict(sorted(texts, key=lambda text: text[1][1]))
-
-
 @pytest.fixture(scope="module")
 def made() -> pl.DataFrame:
     rows = plan([f"{source} We counted {n} of them." for source in SOURCES for n in range(20, 32)])
@@ -93,7 +59,7 @@ def test_the_judge_sees_the_target_in_most_rewrites_of_every_emotion(made):
 def test_a_rewrite_keeps_its_source_and_says_what_was_added(made):
     assert content_kept(made["text"], made["rewrite"]).min() == 1.0
     assert (made["rewrite"] != made["text"]).all()
-    assert made["frame"].str.contains("^(before|lead|epithet|aside|after|tail): ").all()
+    assert made["frame"].str.contains("^(before|lead|ask|between|after|tail): ").all()
     assert made["guide"].is_between(0, 1).all()
 
 
@@ -121,19 +87,20 @@ def test_every_candidate_of_any_text_keeps_its_words(texts, target):
 
 def test_only_a_statement_is_led_into_and_loses_its_capital():
     question, statement, name = (
-        tried(["Does anyone know when the library opens?"], "sadness", 60),
-        tried(["The train to Kyoto takes 3 hours"], "sadness", 100),
-        tried(SOURCES[6:7], "fear", 60),
+        tried(SOURCES[3:4], "sadness"),
+        tried(SOURCES[:1], "sadness"),
+        tried(SOURCES[6:7], "fear"),
     )
     assert not question["frame"].str.contains("lead: ").any()
-    led = statement.filter(pl.col("frame").str.contains("^lead: [^|]*$"))
+    assert question["frame"].str.contains("ask: ").any()
+    led = statement.filter(pl.col("frame").str.contains("lead: "))
     assert led.height > 0
-    assert led["rewrite"].str.ends_with(" the train to Kyoto takes 3 hours").all()
+    assert led["rewrite"].str.contains(" the train to Kyoto takes 3 hours. ", literal=True).all()
     assert name["rewrite"].str.contains("Kyoto").all()
 
 
 def test_a_question_at_the_end_grows_no_tail():
-    found = tried(["Does anyone know when the library opens?"], "anger", 60)
+    found = tried(["It was closed at noon. Does anyone know when the library opens?"], "anger")
     assert not found["frame"].str.contains("tail: ").any()
     assert found["rewrite"].str.contains("opens?", literal=True).all()
 
@@ -142,32 +109,10 @@ def test_nothing_is_put_between_a_title_and_a_name():
     assert tried([SOURCES[4]], "disgust", 60)["rewrite"].str.contains("Dr. Patel has", literal=True).all()
 
 
-def test_an_epithet_stands_before_a_noun_of_the_text_and_its_article_follows_it():
-    found = tried(["I read about an old bridge, a long one, on the same day."], "disgust", 200)
-    described = found.filter(pl.col("frame").str.contains("^epithet: [^|]*$"))["rewrite"]
-    assert described.len() > 20
-    assert not described.str.contains(r"\ba [aeiou]|\ban [^aeiou]").any()
-    assert described.str.contains("on the same day.", literal=True).all()
-
-
-def test_a_remark_stands_where_the_sentence_bears_one():
-    found = tried(["It was closed at noon"], "sadness", 100)
-    remarks = found.filter(pl.col("frame").str.contains("^aside: [^|]*$"))["rewrite"]
-    assert remarks.len() > 10
-    assert remarks.str.contains(r"^It was,? .*,? ?closed at noon$").all()
-
-
-def test_phrases_name_what_the_comment_is_about():
-    named = tried([SOURCES[1]], "fear", 400)["frame"]
-    assert named.str.contains("the battery").any()
-    assert not named.str.contains("<it>").any()
-
-
-def test_a_long_text_is_edited_at_more_places_than_a_short_one():
-    edits = [
-        tried([text], "joy", 40)["frame"].str.count_matches(r" \| ").mean() for text in (SOURCES[6], SOURCES[0] * 6)
-    ]
-    assert edits[1] > edits[0] + 2
+def test_frames_name_what_the_comment_is_about():
+    rewrites = tried([SOURCES[1]], "fear", 200)
+    assert rewrites["frame"].str.contains("the battery").any()
+    assert tried([SOURCES[2]], "fear", 200)["frame"].str.contains("this").any()
 
 
 def test_a_comment_in_lower_case_is_framed_in_lower_case():
@@ -182,20 +127,15 @@ def test_what_the_guide_likes_is_drawn_more_often():
     assert drawn[2] == 0
 
 
-@pytest.mark.parametrize("part", rewrite.PARTS)
 @pytest.mark.parametrize("emotion", TARGETS)
-def test_no_phrase_of_three_words_or_more_is_a_likelier_draw_than_one_in_a_hundred(emotion, part):
-    text, chance = likeliest(part, emotion).get(WORDS, ("", 0.0))
-    assert chance <= 0.01, text
-
-
-def test_what_is_drawn_of_a_part_is_hardly_ever_the_same():
-    drawn = np.arange(6000, dtype=np.uint64)
-    target, part = drawn.astype(np.int64) % len(TARGETS), rewrite.frames().symbol("after")
-    written = pl.DataFrame({"target": target, "said": pl.Series(rewrite.frames().write(part, target, drawn))})
-    often = written.group_by("target", "said").len()
-    assert often["len"].max() <= 0.01 * 1000
-    assert not written["said"].str.contains(r"[\[\]{}|]").any()
+def test_the_bank_has_many_frames_of_every_kind(emotion):
+    bank = frames()[emotion]
+    assert sorted(bank) == sorted(set(rewrite.PARTS) - {rewrite.NONE})
+    assert sum(len(set(phrases)) for phrases in bank.values()) >= 40
+    for part, phrases in bank.items():
+        assert len(set(phrases)) == len(phrases) >= 4
+        assert not any("[" in phrase or "]" in phrase or phrase != phrase.strip() for phrase in phrases), part
+        assert not any("{" in phrase.replace("{it}", "").replace("{It}", "") for phrase in phrases)
 
 
 @pytest.mark.parametrize("target", ["neutral", "bliss"])

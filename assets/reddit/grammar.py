@@ -17,7 +17,7 @@ from corpusmith.yaml_file import LOADER
 
 Phrases = Mapping[str, Iterable[str]]
 
-SLOT = re.compile(r"\{(\w+)\}|\[([^\[\]|]*\|[^\[\]]*)\]")
+SLOT = re.compile(r"\{(\w+)\}")
 
 
 def phrases(text: str) -> dict[str, Any]:
@@ -34,8 +34,7 @@ def phrases(text: str) -> dict[str, Any]:
 class Grammar:
     """Phrases with slots, ready to be filled; ``{slot}`` is a phrase of that name, ``{Slot}`` the same with a capital.
 
-    ``[one|another]`` is a slot without a name, whose phrases are the ones that it lists. A row's topic has phrases of
-    its own, which go before the common ones. Raises KeyError for a slot without phrases.
+    A row's topic has phrases of its own, which go before the common ones. Raises KeyError for a slot without phrases.
     """
 
     def __init__(self, common: Phrases, topics: Mapping[str, Phrases]) -> None:
@@ -89,27 +88,26 @@ class Grammar:
     def _add(self, name: str, table: Phrases, shared: dict[int, tuple[int, int]]) -> tuple[int, int]:
         """Where the phrases of a slot begin and how many there are; topics with the same list share it."""
         small = name[0].lower() + name[1:]
-        listed = name.split("|") if "|" in name else None
-        capital = name not in table and not listed
+        capital = name not in table
         if capital and small not in table:
             raise KeyError(f"the slot {{{name}}} has no phrases; known are {', '.join(sorted(table))}")
-        found = listed or (table[small] if capital else table[name])
-        same = 0 if listed else id(found)
-        if same not in shared:
-            shared[same] = (len(self._phrases), len(list(found)))
+        found = table[small] if capital else table[name]
+        if id(found) not in shared:
+            shared[id(found)] = (len(self._phrases), len(list(found)))
             self._phrases += [self._read(_capital(phrase) if capital else phrase) for phrase in found]
-        return shared[same]
+        return shared[id(found)]
 
     def _number(self, name: str) -> int:
         return self._symbols.setdefault(name, len(self._symbols))
 
     def _read(self, phrase: str) -> list[int]:
         """A phrase as numbers: of words from 0 up, of slots from -1 down."""
-        return [
-            -1 - self._number(part) if i % 3 else self._words.setdefault(part, len(self._words))
-            for i, part in enumerate(SLOT.split(phrase))  # words, a name or a choice, words, …
-            if part
+        parts = SLOT.split(phrase)
+        numbers = [
+            -1 - self._number(part) if i % 2 else self._words.setdefault(part, len(self._words))
+            for i, part in enumerate(parts)
         ]
+        return [number for number, part in zip(numbers, parts, strict=True) if part]
 
 
 def _capital(phrase: str) -> str:
